@@ -1,0 +1,109 @@
+"""Single checks of `hops-doctor`, for what no environment of these tests can show."""
+
+import runpy
+import shutil
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PACKAGES = Path(__file__).parents[2] / "packages"
+SCRIPT = PACKAGES / "hops-core" / "scripts" / "hops-doctor"
+
+
+@pytest.fixture
+def doctor(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """Give the functions and tables of the script, by name."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    return runpy.run_path(str(SCRIPT)).__getitem__
+
+
+def test_little_room_is_a_warning(
+    doctor: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Less than a GiB works, but not for long."""
+    usage = shutil.disk_usage(tmp_path)._replace(free=(1 << 30) - 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+
+    check = doctor("check_directory")("project", tmp_path)
+
+    assert check.state == "warn"
+    assert "make room" in check.hint
+
+
+def test_an_old_python(doctor: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script itself still runs there, and says what is wrong."""
+    monkeypatch.setattr(sys, "version_info", (3, 10, 4, "final", 0))
+
+    [check] = doctor("check_python")()
+
+    assert check.state == "FAIL"
+    assert "Python 3.10.4" in check.message
+    assert "3.11" in check.hint
+
+
+@pytest.fixture
+def java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Point `JAVA_HOME` to a stand-in for Java, a shell script to be written."""
+    program = tmp_path / "jdk" / "bin" / "java"
+    program.parent.mkdir(parents=True)
+    program.touch(mode=0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
+    return program
+
+
+@pytest.mark.parametrize(
+    ("program", "state", "message"),
+    [
+        ("echo Options >&2; echo 'openjdk version \"21\"' >&2", "ok", 'openjdk version "21" ('),
+        ("true", "ok", "Java ("),
+        ("echo no runtime >&2; exit 3", "warn", "does not run: no runtime"),
+        ("exit 3", "warn", "does not run: it ended with status 3"),
+    ],
+)
+def test_java(
+    doctor: Callable[[str], Any], java: Path, program: str, state: str, message: str
+) -> None:
+    """Java is looked for in `JAVA_HOME`, and one that does not run is never a failure."""
+    java.write_text(f"#!/bin/sh\n{program}\n")
+
+    [check] = doctor("check_java")()
+
+    assert check.state == state
+    assert message in check.message
+
+
+def test_no_java(
+    doctor: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without Java, everything but Spark works; a `JAVA_HOME` that leads nowhere is told."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    [check] = doctor("check_java")()
+    assert (check.state, check.hint) == ("ok", None)
+    assert "not installed" in check.message
+
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "gone"))
+    [check] = doctor("check_java")()
+    assert (check.state, check.hint) == ("warn", "unset JAVA_HOME")
+
+
+def test_every_distribution_is_looked_at(doctor: Callable[[str], Any]) -> None:
+    """The script's table is what the packages of this repository say of themselves."""
+    settings = [tomllib.loads(file.read_text()) for file in PACKAGES.glob("*/pyproject.toml")]
+    projects = [each["project"] for each in settings if "import-names" in each["project"]]
+
+    assert doctor("DISTRIBUTIONS") == {
+        each["name"]: tuple(sorted(each["import-names"])) for each in projects
+    }
+
+
+def test_every_hint_names_an_extra_that_exists(doctor: Callable[[str], Any]) -> None:
+    """The extras that the script tells users to install are defined."""
+    file = PACKAGES / "hops-experiment" / "pyproject.toml"
+    extras = tomllib.loads(file.read_text())["project"]["optional-dependencies"]
+
+    for hint in doctor("OPTIONAL").values():
+        assert hint.removeprefix("hops-experiment[").removesuffix("]") in extras
