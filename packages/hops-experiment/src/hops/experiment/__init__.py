@@ -1,0 +1,33 @@
+"""Run and search training functions; everything is recorded in the project.
+
+`launch` runs a function once, `grid_search` for every combination of values. Where it runs is
+decided by an option, and not by the program.
+"""
+
+from hops.experiment.api import grid_search, launch
+from hops.experiment.errors import (
+    AgentError,
+    FormatError,
+    NestedExperimentError,
+    PicklingError,
+    ProtocolError,
+    TrialError,
+    TrialTraceback,
+)
+from hops.experiment.results import LaunchResult, SearchResult
+from hops.experiment.settings import Direction
+
+__all__ = [
+    "AgentError",
+    "Direction",
+    "FormatError",
+    "LaunchResult",
+    "NestedExperimentError",
+    "PicklingError",
+    "ProtocolError",
+    "SearchResult",
+    "TrialError",
+    "TrialTraceback",
+    "grid_search",
+    "launch",
+]

@@ -1,0 +1,276 @@
+"""The queue of a run: who runs which trial, what is accepted, and when it is over.
+
+Every lease has an attempt number. A report counts only if it names the lease that is in force;
+whatever an earlier attempt says or writes later changes nothing, because it wrote in a directory of
+its own that nobody publishes.
+"""
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hops.experiment.driver.search import Search
+from hops.experiment.record import Outcome, State, Trial, attempt_directory, trial_name
+
+if TYPE_CHECKING:
+    from hops.experiment.driver.publisher import Publisher
+
+MAX_ATTEMPTS = 3
+"""How often a trial is tried whose process or host is lost; a failing function is not retried."""
+
+RECONNECT_S = 2.0
+"""How long an agent whose connection is lost may take to come back."""
+
+
+class Started(NamedTuple):
+    """An agent has begun a trial."""
+
+    trial: Trial
+    directory: str
+    """Where the attempt writes, relative to the project."""
+
+
+class Logged(NamedTuple):
+    """A trial has written lines."""
+
+    trial: Trial
+    lines: list[str]
+    skipped: int
+    """Lines that were too many to pass on."""
+
+
+class Ended(NamedTuple):
+    """A trial has ended, and is on disk."""
+
+    outcome: Outcome
+
+
+class Noted(NamedTuple):
+    """Something that the user should know."""
+
+    text: str
+
+
+Event = Started | Logged | Ended | Noted
+
+
+@dataclass(slots=True)
+class Lease:
+    """A trial that an agent runs."""
+
+    trial: Trial
+    attempt: int
+    agent: str
+    directory: str
+    started: float
+    accepted: bool = False
+    """A report for it is being published: it cannot be lost any more."""
+
+
+class Coordinator:
+    """Hands out trials and takes their results. Any thread may call any method."""
+
+    def __init__(
+        self,
+        search: Search,
+        publisher: "Publisher",
+        *,
+        directory: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare the run in *directory*, relative to the project.
+
+        A search of one trial without parameters is kept in the run's directory itself.
+        """
+        self._search = search
+        self._publisher = publisher
+        self._directory = directory
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._leases: dict[int, Lease] = {}
+        self._again: deque[tuple[Trial, int]] = deque()
+        self._gone_since: dict[str, float] = {}
+        self._names: set[str] = set()
+        self._asked = 0
+        self._exhausted = False
+        self._stopped = False
+        self._killed = False
+        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self.outcomes: list[Outcome] = []
+
+    # -- what the run asks ----------------------------------------------------------------------
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is nothing left to run, and nothing running."""
+        with self._changed:
+            return self._is_finished()
+
+    @property
+    def trials_begun(self) -> int:
+        """How many trials have been handed out at least once."""
+        return self._asked
+
+    def stop(self) -> None:
+        """Hand out no more; what runs may end."""
+        with self._changed:
+            self._stopped = True
+            self._again.clear()
+            self._changed.notify_all()
+
+    def kill(self) -> None:
+        """Hand out no more, and end what runs."""
+        self.stop()
+        with self._changed:
+            self._killed = True
+            running = [lease for lease in self._leases.values() if not lease.accepted]
+            for lease in running:
+                self._give_up(lease, State.KILLED, "The run was ended.")
+
+    def expire(self) -> None:
+        """Take back the trials of agents whose connection has been gone for too long."""
+        now = self._clock()
+        with self._changed:
+            late = [a for a, since in self._gone_since.items() if now - since > RECONNECT_S]
+        for agent in late:
+            self.lose(agent, "its connection was lost")
+
+    # -- what agents ask ------------------------------------------------------------------------
+
+    def connected(self, agent: str) -> None:
+        """Note that *agent* is there."""
+        with self._changed:
+            self._gone_since.pop(agent, None)
+
+    def disconnected(self, agent: str) -> None:
+        """Note that the connection of *agent* is lost. It may come back."""
+        with self._changed:
+            self._gone_since[agent] = self._clock()
+
+    def lose(self, agent: str, reason: str) -> None:
+        """Note that *agent* has ended: its trial is to be run again."""
+        with self._changed:
+            self._gone_since.pop(agent, None)
+            for lease in [lease for lease in self._leases.values() if lease.agent == agent]:
+                if not lease.accepted:
+                    self._lose(lease, reason)
+
+    def next(self, agent: str, wait_s: float) -> Lease | None:
+        """Hand out a trial to *agent*.
+
+        Args:
+            agent: Who asks.
+            wait_s: How long to wait for one.
+
+        Returns:
+            `None` if none came up in this time, or if the run is over.
+        """
+        deadline = self._clock() + wait_s
+        with self._changed:
+            while True:
+                found = self._take()
+                if found is not None:
+                    return self._lend(*found, agent)
+                if self._is_finished() or not self._changed.wait(deadline - self._clock()):
+                    return None
+
+    def resume(self, agent: str, number: int, attempt: int) -> bool:
+        """Return whether *agent*, back after a lost connection, may go on with its trial."""
+        with self._changed:
+            return not self._killed and self._lease(agent, number, attempt) is not None
+
+    def beat(self, agent: str, number: int, attempt: int, lines: list[str], skipped: int) -> bool:
+        """Take a sign of life with new log lines; return whether the trial is to go on."""
+        with self._changed:
+            lease = self._lease(agent, number, attempt)
+        if lease is None:
+            return False
+        if lines or skipped:
+            self.events.put(Logged(lease.trial, lines, skipped))
+        return not self._killed
+
+    def report(self, agent: str, number: int, attempt: int, report: dict[str, Any]) -> bool:
+        """Take the end of a trial; return whether it was accepted.
+
+        An accepted trial is on disk, in its place, when this returns.
+        """
+        with self._changed:
+            lease = self._lease(agent, number, attempt)
+            if lease is None:
+                return False
+            if report["state"] == "LOST":
+                self._lose(lease, report["error"])
+                return False
+            lease.accepted = True
+        outcome = self._publisher.publish(lease, report)
+        with self._changed:
+            self._settle(lease, outcome)
+        return True
+
+    # -- with the lock held ---------------------------------------------------------------------
+
+    def _is_finished(self) -> bool:
+        waiting = not self._exhausted and not self._stopped
+        return not (waiting or self._again or self._leases)
+
+    def _take(self) -> tuple[Trial, int] | None:
+        if self._again:
+            return self._again.popleft()
+        if self._exhausted or self._stopped:
+            return None
+        try:
+            parameters = self._search.ask()
+        except StopIteration:
+            self._exhausted = True
+            self._changed.notify_all()
+            return None
+        return None if parameters is None else (self._made(parameters), 1)
+
+    def _made(self, parameters: dict[str, Any]) -> Trial:
+        name = trial_name(parameters, self._names)
+        self._names.add(name)
+        place = f"{self._directory}/{name}" if name else self._directory
+        trial = Trial(number=self._asked, name=name, parameters=parameters or None, directory=place)
+        self._asked += 1
+        return trial
+
+    def _lend(self, trial: Trial, attempt: int, agent: str) -> Lease:
+        place = attempt_directory(self._directory, trial.number, attempt)
+        lease = Lease(trial, attempt, agent, place, time.time())
+        self._leases[trial.number] = lease
+        self.events.put(Started(trial, place))
+        return lease
+
+    def _lease(self, agent: str, number: int, attempt: int) -> Lease | None:
+        lease = self._leases.get(number)
+        if lease is None or lease.accepted or (lease.agent, lease.attempt) != (agent, attempt):
+            return None
+        return lease
+
+    def _lose(self, lease: Lease, reason: str) -> None:
+        if lease.attempt < MAX_ATTEMPTS and not self._stopped:
+            del self._leases[lease.trial.number]
+            self._again.append((lease.trial, lease.attempt + 1))
+            name = lease.trial.name or "the trial"
+            last_line = reason.strip().rpartition("\n")[2]
+            self.events.put(Noted(f"{name} was lost and is run again: {last_line}"))
+            self._changed.notify_all()
+        else:
+            error = f"The trial was lost {lease.attempt} times, the last time: {reason}"
+            self._give_up(lease, State.FAILED, error)
+
+    def _give_up(self, lease: Lease, state: State, error: str) -> None:
+        report = {"state": state, "error": error, "traceback": None, "seconds": 0.0}
+        lease.accepted = True
+        self._settle(lease, self._publisher.publish(lease, report))
+
+    def _settle(self, lease: Lease, outcome: Outcome) -> None:
+        self._search.tell(lease.trial.parameters or {}, outcome.metric)
+        del self._leases[lease.trial.number]
+        self.outcomes.append(outcome)
+        self.events.put(Ended(outcome))
+        self._changed.notify_all()

@@ -1,0 +1,178 @@
+"""One run, from its directory to its result: the driver's main loop."""
+
+import queue
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hops.core import environment
+from hops.experiment import record
+from hops.experiment.driver.agents import Door, Engine
+from hops.experiment.driver.choice import best_of, metric_of_run
+from hops.experiment.driver.coordinator import Coordinator
+from hops.experiment.driver.packing import pack
+from hops.experiment.driver.plan import Plan
+from hops.experiment.driver.publisher import Publisher
+from hops.experiment.driver.runfile import RunFiles
+from hops.experiment.driver.server import Server
+from hops.experiment.driver.service import Service
+from hops.experiment.driver.view.observer import Observer
+from hops.experiment.errors import AgentError
+from hops.experiment.record import Outcome, State
+from hops.hdfs.store import current_store
+from hops.project import current
+
+if TYPE_CHECKING:
+    from hops.hdfs.store import Store
+    from hops.project import Project
+
+POLL_S = 0.05
+"""How often the driver looks after its agents and redraws; events wake it at once."""
+
+FRUITLESS_DEPARTURES = 5
+"""How many agents may end one after the other before one of them has run a trial."""
+
+
+class Finished(NamedTuple):
+    """What is left of a run when it is over."""
+
+    directory: str
+    """Where it is kept, as the user gives it to other functions."""
+    outcomes: list[Outcome]
+    """The trials, in order."""
+
+
+def execute(plan: Plan, engine: Engine, door: Door) -> Finished:
+    """Run *plan* on the agents of *engine*, which have been started and wait at the *door*.
+
+    Raises:
+        PicklingError: The function cannot travel to another process.
+        AgentError: No agent could run trials.
+        OSError: The project cannot be written.
+        KeyboardInterrupt: The user interrupted the run; what had finished is kept.
+    """
+    project, store = current(), current_store()
+    # Before the run has a directory: what fails here leaves nothing behind.
+    function = b"" if engine.name == "inline" else pack(plan.function)
+    files = RunFiles(store, project, plan, engine.name)
+    server = Server(door.listener, door.invitation.token)
+    try:
+        run = _Run(plan, engine, server, files, store)
+        return run.execute(function, _welcome(plan, project, store, files))
+    finally:
+        server.close()
+
+
+def _welcome(plan: Plan, project: "Project", store: "Store", files: RunFiles) -> dict[str, Any]:
+    """Return what every agent is told of the run."""
+    return {
+        "run_id": files.run_id,
+        "store": store.url,
+        "isolation": plan.settings.isolation,
+        "preload": plan.settings.preload,
+        "path": [str(Path(entry).absolute()) for entry in sys.path],
+        "environ": {
+            **project.environment(),
+            environment.ML_ID: files.run_id,
+            environment.EXEC_LOGFILE: f"{files.directory}/{record.USER_LOG_FILE}",
+            "MPLBACKEND": "Agg",  # a trial has no display
+        },
+        "metric_key": plan.optimised_key,
+        "local_logdir": plan.local_logdir,
+        "caller_directory": str(Path.cwd()),
+    }
+
+
+class _Run:
+    """The main loop: events to the observer, an eye on the agents."""
+
+    def __init__(
+        self, plan: Plan, engine: Engine, server: Server, files: RunFiles, store: "Store"
+    ) -> None:
+        self._plan = plan
+        self._engine = engine
+        self._server = server
+        self._files = files
+        self._place = str(store.local_path(files.directory) or files.directory)
+        publisher = Publisher(store, plan.optimised_key)
+        self._coordinator = Coordinator(plan.search, publisher, directory=files.directory)
+        self._observer = Observer(plan, store, files.directory)
+        self._service: Service
+        self._fruitless = 0
+
+    def execute(self, function: bytes, welcome: dict[str, Any]) -> Finished:
+        project = current()
+        self._service = Service(self._coordinator, welcome, function)
+        many = "" if self._engine.agents == 1 else "s"
+        engine = f"{self._engine.name} engine ({self._engine.agents} worker{many})"
+        self._server.start(self._service)
+        self._observer.start(f"hops: {project.platform}, {engine}, {self._place}")
+        state = State.FAILED
+        try:
+            self._engine.serve(self._service, self._plan.function)
+            interrupted = self._until_finished()
+            state = State.KILLED if interrupted else self._state()
+        finally:
+            self._finish(state)
+        if interrupted:
+            raise KeyboardInterrupt
+        return Finished(self._place, self._outcomes())
+
+    def _until_finished(self) -> bool:
+        """Run the loop; return whether the user interrupted it."""
+        try:
+            self._loop()
+        except KeyboardInterrupt:
+            self._coordinator.stop()
+            self._observer.note("Stopping after the trials that run. Ctrl-C again ends them now.")
+            try:
+                self._loop()
+            except KeyboardInterrupt:
+                self._coordinator.kill()
+            return True
+        return False
+
+    def _loop(self) -> None:
+        while not self._coordinator.is_finished:
+            self._look_after_agents()
+            self._coordinator.expire()
+            self._pass_on_events(POLL_S)
+            self._observer.tick()
+
+    def _look_after_agents(self) -> None:
+        for departure in self._engine.poll():
+            self._coordinator.lose(departure.agent, departure.reason)
+            self._fruitless = 0 if self._coordinator.trials_begun else self._fruitless + 1
+            if self._fruitless == FRUITLESS_DEPARTURES:
+                message = f"No worker could be started. The last one: {departure.reason}"
+                raise AgentError(message)
+        problem = self._service.broken or next(iter(self._server.refusals), None)
+        if problem:
+            message = f"A worker cannot run trials. {problem}"
+            raise AgentError(message)
+
+    def _pass_on_events(self, wait_s: float) -> None:
+        try:
+            event = self._coordinator.events.get(timeout=wait_s)
+            while True:
+                self._observer.see(event)
+                event = self._coordinator.events.get_nowait()
+        except queue.Empty:
+            pass
+
+    def _outcomes(self) -> list[Outcome]:
+        return sorted(self._coordinator.outcomes, key=lambda outcome: outcome.trial.number)
+
+    def _state(self) -> State:
+        finished = any(outcome.state is State.FINISHED for outcome in self._coordinator.outcomes)
+        return State.FINISHED if finished else State.FAILED
+
+    def _finish(self, state: State) -> None:
+        self._pass_on_events(0)
+        outcomes = self._outcomes()
+        best = best_of(outcomes, self._plan.direction)
+        metric = metric_of_run(self._plan, outcomes)
+        try:
+            self._files.finish(state, outcomes, best, metric)
+        finally:
+            self._observer.close(outcomes, self._place)

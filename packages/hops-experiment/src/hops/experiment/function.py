@@ -1,0 +1,78 @@
+"""The user's function: what it accepts, how it is packed, and how it is called."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from hops.core import SettingsError
+
+
+def check_callable(function: object) -> Callable[..., Any]:
+    """Return *function* if it can be called.
+
+    Raises:
+        SettingsError: It cannot.
+    """
+    if callable(function):
+        return function
+    message = f"The training function is {function!r}; expected something that can be called."
+    hint = "Pass the function itself: launch(train), and not its result: launch(train())."
+    raise SettingsError(message, hint=hint if function is None else None)
+
+
+def ordered_names(function: Callable[..., Any], names: Iterable[str]) -> list[str]:
+    """Put *names* in the order of the function's arguments.
+
+    Raises:
+        SettingsError: The function does not take one of them, or needs one that is not there.
+    """
+    given = list(names)
+    parameters = _parameters(function)
+    if parameters is None:
+        return given
+    kinds = inspect.Parameter
+    takes = [p.name for p in parameters if p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)]
+    takes_any = any(p.kind is kinds.VAR_KEYWORD for p in parameters)
+    _check_taken(function, [name for name in given if name not in takes and not takes_any], takes)
+    needs = [
+        p.name
+        for p in parameters
+        if p.name in takes and p.default is kinds.empty and p.name not in given
+    ]
+    if needs:
+        message = f"{_name(function)} needs a value for {_listed(needs)}."
+        raise SettingsError(message, hint="Add it to the values, or give the argument a default.")
+    return [n for n in takes if n in given] + [n for n in given if n not in takes]
+
+
+def call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the user's
+    """Call *function* with *arguments* by name; by position where it takes them only so."""
+    by_name = dict(arguments)
+    by_position = [
+        by_name.pop(parameter.name)
+        for parameter in _parameters(function) or ()
+        if parameter.kind is inspect.Parameter.POSITIONAL_ONLY and parameter.name in by_name
+    ]
+    return function(*by_position, **by_name)
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except ValueError:  # a function written in C that does not say
+        return None
+
+
+def _check_taken(function: Callable[..., Any], unknown: list[str], takes: list[str]) -> None:
+    if unknown:
+        accepted = f"It takes {_listed(takes)}." if takes else "It takes no arguments."
+        message = f"{_name(function)} takes no argument {_listed(unknown)}. {accepted}"
+        raise SettingsError(message, hint="Names of the values are names of the arguments.")
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return f"The function {getattr(function, '__name__', None) or type(function).__name__!r}"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(repr(name) for name in names)

@@ -1,0 +1,96 @@
+"""How runs are executed: the options that every function of the API takes."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from hops.core import SettingsError, environment
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+class Isolation(StrEnum):
+    """What a trial shares with the trial before it."""
+
+    PROCESS = "process"
+    """Nothing: a fresh process, forked from a clean interpreter in milliseconds."""
+    SPAWN = "spawn"
+    """Nothing: a new interpreter, for libraries that do not survive a fork."""
+    WORKER = "worker"
+    """The process, with its modules and globals: for many trials of milliseconds each."""
+
+
+class Direction(StrEnum):
+    """Whether a larger or a smaller metric is better."""
+
+    MAX = "MAX"
+    MIN = "MIN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a run is executed. An argument goes before the environment, that before the default."""
+
+    engine: str
+    """`local` or `inline`; from `HOPS_ENGINE`, else `local`."""
+    workers: int | None
+    """How many trials run at a time; `None` for one per processor core."""
+    isolation: Isolation
+    """What a trial shares with the one before it; `process` unless told otherwise."""
+    preload: tuple[str, ...]
+    """Modules that are imported once for all trials instead of in each."""
+    tensorboard: bool
+    """Whether a TensorBoard is started for the run."""
+    verbose: bool
+    """Whether progress, the trials' output and the result table are shown."""
+
+    @classmethod
+    def choose(  # noqa: PLR0913 - the options of the API
+        cls,
+        *,
+        engine: str | None = None,
+        workers: int | None = None,
+        isolation: str | None = None,
+        preload: Sequence[str] = (),
+        tensorboard: bool = True,
+        verbose: bool = True,
+    ) -> "Settings":
+        """Choose settings; `None` leaves the choice to the environment or the default.
+
+        Raises:
+            SettingsError: A value is none of those allowed.
+        """
+        if workers is not None and (not isinstance(workers, int) or workers < 1):
+            message = f"workers is {workers!r}; expected a number from 1."
+            raise SettingsError(message, hint="workers=None uses every processor core.")
+        if isinstance(preload, str):
+            message = f"preload is {preload!r}; expected a list of module names."
+            raise SettingsError(message, hint=f"preload=[{preload!r}]")
+        return cls(
+            engine=engine or os.environ.get(environment.HOPS_ENGINE) or "local",
+            workers=workers,
+            isolation=_choice(Isolation, "isolation", isolation or Isolation.PROCESS),
+            preload=tuple(preload),
+            tensorboard=tensorboard,
+            verbose=verbose,
+        )
+
+
+def direction_of(value: object) -> Direction:
+    """Return the direction that the caller named, in upper or lower case.
+
+    Raises:
+        SettingsError: It is neither MAX nor MIN.
+    """
+    return _choice(Direction, "direction", value.upper() if isinstance(value, str) else value)
+
+
+def _choice(choices: type[Choice], name: str, value: object) -> Choice:
+    try:
+        return choices(str(value))
+    except ValueError:
+        allowed = ", ".join(repr(str(choice)) for choice in choices)
+        message = f"{name} is {value!r}; expected one of {allowed}."
+        raise SettingsError(message) from None

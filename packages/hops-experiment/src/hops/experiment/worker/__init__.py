@@ -1,0 +1,4 @@
+"""Where trials run: the agent, the nursery that starts fresh processes, and the trial itself.
+
+Uses the standard library, cloudpickle and hops only, so that it starts in milliseconds on any host.
+"""

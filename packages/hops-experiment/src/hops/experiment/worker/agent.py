@@ -1,0 +1,156 @@
+"""The agent: pulls trials from the driver, has each run in a child, and reports.
+
+One agent runs one trial at a time. An engine starts it (`python -m hops.experiment.worker.agent`)
+with an invitation on its standard input, a JSON object on one line: `address`, `token`, `agent`,
+and `certificate`, which is `None` on the loopback interface. It ends when the driver says so, or
+when the driver is gone.
+"""
+
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hops.experiment import record, wire
+from hops.experiment.errors import ProtocolError
+from hops.experiment.worker import child as _loaded_before_the_nursery_forks  # noqa: F401
+from hops.experiment.worker.attempt import Attempt
+from hops.experiment.worker.link import Link
+from hops.experiment.worker.nursery import Child, Nursery
+from hops.experiment.worker.trial import Assignment
+from hops.experiment.worker.watch import Watch
+
+if TYPE_CHECKING:
+    from hops.hdfs.store import Store
+
+
+class Agent:
+    """Pulls and runs trials until the driver has no more."""
+
+    def __init__(self, link: Link, nursery: Nursery) -> None:
+        """Take over a *link* that is not connected yet, and a *nursery*."""
+        self._link = link
+        self._nursery = nursery
+        self._child: Child | None = None
+        self._run: dict[str, Any] = {}
+        self._scratch: Path
+        self._store: Store
+
+    def work(self) -> None:
+        """Run trials until the driver has none left.
+
+        Raises:
+            OSError: The driver is gone.
+        """
+        self._run = self._link.connect()
+        problem = self._set_up()
+        if problem:
+            self._link.request({"type": "broken", "reason": problem})
+            return
+        lease, parameters = self._link.request({"type": "next"})
+        while lease["type"] != "done":
+            if lease["type"] == "trial":
+                lease, parameters = self._report(self._run_trial(lease, parameters))
+            else:
+                lease, parameters = self._link.request({"type": "next"})
+        self._link.close()
+
+    def _set_up(self) -> str | None:
+        """Fetch the function, and have the nursery prepare what all trials share."""
+        import tempfile
+
+        from hops.hdfs.store import open_store
+
+        self._store = open_store(self._run["store"])
+        self._scratch = Path(tempfile.mkdtemp(prefix="hops-"))
+        with (self._scratch / "function.pkl").open("wb") as file:
+            while chunk := self._link.request({"type": "function", "offset": file.tell()}).blob:
+                file.write(chunk)
+        return self._nursery.prepare(
+            path=self._run["path"],
+            environ=self._run["environ"],
+            preload=self._run["preload"],
+            scratch=str(self._scratch),
+        )
+
+    def _report(self, report: dict[str, Any]) -> wire.Frame:
+        """Say how the trial ended, and get the next one."""
+        try:
+            return self._link.request({"type": "ended", **report})
+        except ProtocolError:
+            if self._link.resume(report):
+                return self._link.request({"type": "ended", **report})
+            return self._link.request({"type": "next"})
+
+    def _run_trial(self, lease: dict[str, Any], parameters: bytes) -> dict[str, Any]:
+        identity = {"number": lease["number"], "attempt": lease["attempt"]}
+        try:
+            attempt = Attempt(self._store, lease, self._scratch)
+            report = self._watch(lease, attempt, parameters)
+            lines, skipped = attempt.output.waiting()
+            attempt.finish(report)
+        except ProtocolError:
+            raise
+        except OSError as error:
+            problem = f"{type(error).__name__}: the trial's directory cannot be written: {error}"
+            return {**identity, **_failed(problem)}
+        return {**identity, **report, "lines": lines, "skipped": skipped}
+
+    def _watch(self, lease: dict[str, Any], attempt: Attempt, parameters: bytes) -> dict[str, Any]:
+        child = self._child or self._nursery.start(fresh=self._run["isolation"] == "spawn")
+        self._child = child if self._run["isolation"] == "worker" else None
+        watch = Watch(self._link, self._nursery, child, lease, attempt.output)
+        assignment = Assignment.of(self._run, lease, attempt.directory)
+        order = {
+            "function": str(self._scratch / "function.pkl"),
+            "last": self._child is None,
+            "assignment": assignment._asdict(),
+        }
+        with suppress(wire.Closed):  # it died at once: its exit says how
+            child.control.send(order, parameters)
+        report = watch.until_it_ends()
+        if watch.child_ended or self._child is None:
+            child.close()
+            self._child = None
+        return report
+
+
+def _failed(problem: str) -> dict[str, Any]:
+    return {
+        "state": record.State.FAILED,
+        "error": problem,
+        "traceback": None,
+        "seconds": 0.0,
+        "lines": [],
+        "skipped": 0,
+    }
+
+
+def main() -> None:
+    """Work for the run that the invitation on standard input names."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+    nursery = Nursery()  # before the token is read: no trial has it in its memory
+    invitation = json.loads(sys.stdin.buffer.readline())
+    host, port = invitation["address"]
+    link = Link(
+        (host, port),
+        bytes.fromhex(invitation["token"]),
+        invitation["agent"],
+        certificate=invitation["certificate"],
+    )
+    code = 0
+    try:
+        Agent(link, nursery).work()
+    except ProtocolError as error:
+        sys.stderr.write(f"{error}\n")
+        code = 1
+    finally:
+        nursery.close()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What a trial writes to its descriptors 1 and 2: kept in `output.log`, and passed on live."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+PENDING_BYTES = 32 * 1024
+"""Most that waits to be passed on; more is counted only, and is in the file."""
+
+LAST_LINE = "Finished running task"
+"""As hops-util-py ended the log."""
+
+
+class TrialOutput:
+    """The log of one trial."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin the log at *path*."""
+        self._file = path.open("ab", buffering=0)
+        self._rest = b""
+        self._lines: list[str] = []
+        self._pending_bytes = 0
+        self._skipped = 0
+        self._broken = False
+
+    def drain(self, descriptor: int) -> None:
+        """Take all that the trial has written so far. A full disk loses lines, never the trial."""
+        while True:
+            try:
+                data = os.read(descriptor, 65536)
+            except BlockingIOError:
+                return
+            if not data:
+                return
+            self.add(data)
+
+    def add(self, data: bytes) -> None:
+        """Add what the trial wrote; a line without an end waits for the rest of it."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > PENDING_BYTES:
+            lines.append(self._rest)
+            self._rest = b""
+        self._write(lines)
+        for line in lines:
+            self._pass_on(line)
+
+    def note(self, text: str) -> None:
+        """Add lines of our own to the file alone."""
+        self._write(text.encode("utf-8", errors="backslashreplace").splitlines())
+
+    def waiting(self) -> tuple[list[str], int]:
+        """Return the lines to pass on, and how many more were only counted; forget both."""
+        lines, skipped = self._lines, self._skipped
+        self._lines, self._pending_bytes, self._skipped = [], 0, 0
+        return lines, skipped
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is something to pass on."""
+        return bool(self._lines or self._skipped)
+
+    def close(self) -> None:
+        """End the log."""
+        if self._rest:
+            self.add(b"\n")
+        self.note(LAST_LINE)
+        self._file.close()
+
+    def _write(self, lines: list[bytes]) -> None:
+        if not lines or self._broken:
+            return
+        stamp = datetime.now().astimezone().isoformat(timespec="milliseconds").encode()
+        data = memoryview(b"".join(b"%b: %b\n" % (stamp, line) for line in lines))
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+        except OSError as error:
+            self._broken = True
+            self._pass_on(f"hops: the log cannot be written any further: {error}".encode())
+
+    def _pass_on(self, line: bytes) -> None:
+        self._pending_bytes += len(line)
+        if self._pending_bytes > PENDING_BYTES:
+            self._skipped += 1
+        else:
+            self._lines.append(line.decode("utf-8", errors="replace"))

@@ -1,0 +1,153 @@
+"""The outputs contract: what becomes of the value that the user's function returns.
+
+Nothing of the user's is deleted and nothing is refused: a returned file is copied beside the
+outputs, and what JSON cannot hold is kept as a pickle.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hops.experiment import record
+
+if TYPE_CHECKING:
+    from hops.hdfs.store import Store
+
+ARRAY_ITEMS = 10_000
+"""Largest array that is written into `.outputs.json` as a list; a larger one is pickled."""
+
+_RESERVED = {
+    record.OUTPUTS_FILE,
+    record.HPARAMS_FILE,
+    record.METRIC_FILE,
+    record.LOG_FILE,
+    record.WORK,
+}
+
+
+class Keeper:
+    """Keeps one returned value in the trial's directory."""
+
+    def __init__(self, directory: Path, kept_as: str, work: Path, store: "Store") -> None:
+        """Prepare to keep the outputs of one trial.
+
+        Args:
+            directory: Where the attempt writes, on this machine.
+            kept_as: Where its files will be in the end, relative to the project.
+            work: The trial's working directory; files in it are moved, files elsewhere copied.
+            store: The project, for returned paths such as `Experiments/...`.
+        """
+        self._directory = directory
+        self._kept_as = kept_as
+        self._work = work
+        self._store = store
+
+    def keep(self, value: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever the user returns
+        """Keep *value*, and return what `.outputs.json` holds.
+
+        A mapping is kept name by name, anything else under the name `metric`. `log` names the
+        trial's log, unless the function returned something under that name.
+        """
+        named = value if isinstance(value, Mapping) else {"metric": value}
+        outputs = {str(name): self._kept(str(name), item) for name, item in named.items()}
+        outputs.setdefault("log", f"{self._kept_as}/{record.LOG_FILE}")
+        return outputs
+
+    def _kept(self, name: str, value: Any) -> Any:  # noqa: ANN401 - whatever the user returns
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if isinstance(value, str | os.PathLike):
+            return self._path(os.fspath(value))
+        number = record.scalar(value)
+        if number is not None:
+            return number
+        try:
+            return record.loads(record.dumps(_listed(value)))
+        except (TypeError, ValueError, RecursionError):
+            return self._pickled(name, value)
+
+    def _path(self, text: str | bytes) -> str:
+        path = os.fsdecode(text)
+        found = self._found(path)
+        if found is None:
+            return self._copied_in_project(path) or path
+        if found.is_relative_to(self._directory) and not found.is_relative_to(self._work):
+            return f"{self._kept_as}/{found.relative_to(self._directory).as_posix()}"
+        target = self._free(found.name)
+        if found.is_relative_to(self._work):
+            found.rename(target)  # the trial is over, and its working directory is ours
+        else:
+            _copy(found, target)
+        return f"{self._kept_as}/{target.name}"
+
+    def _found(self, path: str) -> Path | None:
+        """Return the file that *path* names; a directory only below the trial's own."""
+        try:
+            found = (self._work / path).resolve()
+            if found.is_file():
+                return found
+            below = found.is_relative_to(self._directory) and found != self._work
+            return found if below and found != self._directory and found.is_dir() else None
+        except (OSError, ValueError):  # a text that cannot be a path: too long, a null byte
+            return None
+
+    def _copied_in_project(self, path: str) -> str | None:
+        if not path.startswith(f"{record.EXPERIMENTS}/"):
+            return None
+        if not self._store.exists(path) or self._store.is_dir(path):
+            return None
+        target = self._free(path.rsplit("/", 1)[-1])
+        self._store.fetch_file(path, target)
+        return f"{self._kept_as}/{target.name}"
+
+    def _pickled(self, name: str, value: Any) -> str:  # noqa: ANN401 - whatever the user returns
+        import cloudpickle
+
+        try:
+            data = cloudpickle.dumps(value)
+        except Exception as error:  # noqa: BLE001 - any object's own refusal; the trial is not to fail
+            return f"{value!r} (not kept: {type(error).__name__}: {error})"
+        target = self._free(f"{record.trial_name({name: ''})[:-1]}.pkl")
+        write_durably(target, data)
+        return f"{self._kept_as}/{target.name}"
+
+    def _free(self, name: str) -> Path:
+        """Return a path in the trial's directory that nothing uses."""
+        stem, dot, suffix = name.partition(".")
+        candidate, count = name, 0
+        while candidate in _RESERVED or os.path.lexists(self._directory / candidate):
+            count += 1
+            candidate = f"{stem}_{count}{dot}{suffix}"
+        return self._directory / candidate
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file and wait until it is on the disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _copy(source: Path, target: Path) -> None:
+    import shutil
+
+    shutil.copyfile(source, target)
+    with target.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _listed(value: Any) -> Any:  # noqa: ANN401 - any value
+    """Replace numpy's numbers and small arrays, and tensors alike, by numbers and lists."""
+    if isinstance(value, Mapping):
+        return {key: _listed(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_listed(item) for item in value]
+    number = record.scalar(value)
+    if number is not None:
+        return number
+    if type(value).__module__.partition(".")[0] == "numpy" and hasattr(value, "tolist"):
+        return value.tolist() if value.size <= ARRAY_ITEMS else value
+    return value

@@ -1,0 +1,160 @@
+"""One trial: call the user's function in a prepared process, and keep what it returns."""
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from hops.experiment import record
+from hops.experiment.context import TrialContext, current_trial
+from hops.experiment.function import call
+from hops.experiment.worker.outputs import Keeper, write_durably
+
+TRACEBACK_BYTES = 64 * 1024
+"""Longest traceback that travels to the driver; the log has it whole."""
+
+LOCAL_LOGDIR = "local_logdir"
+"""Name of TensorBoard's directory in the working directory, with `local_logdir=True`."""
+
+
+class Assignment(NamedTuple):
+    """What a process must know to run a trial."""
+
+    run_id: str
+    trial: str
+    directory: str
+    """Where this attempt writes, on this machine."""
+    kept_as: str
+    """Where its files will be in the end, relative to the project."""
+    store_url: str
+    metric_key: str | None
+    """The output that a search compares; `None` where nothing is compared."""
+    local_logdir: bool
+    caller_directory: str
+    """Where the program was started, for a better message about a missing file."""
+
+    @classmethod
+    def of(cls, run: dict[str, Any], lease: dict[str, Any], directory: Path) -> "Assignment":
+        """Make the assignment of a lease, from what the driver said of the run and of the trial."""
+        return cls(
+            run_id=run["run_id"],
+            trial=lease["name"],
+            directory=str(directory),
+            kept_as=lease["kept_as"],
+            store_url=run["store"],
+            metric_key=run["metric_key"],
+            local_logdir=run["local_logdir"],
+            caller_directory=run["caller_directory"],
+        )
+
+
+class Report(NamedTuple):
+    """How the function ended."""
+
+    state: str
+    error: str | None = None
+    traceback: str | None = None
+    seconds: float = 0.0
+
+
+def run(
+    assignment: Assignment, function: Callable[..., Any], parameters: dict[str, Any] | None
+) -> Report:
+    """Call *function*, keep its outputs in the attempt's directory, and say how it went.
+
+    Never raises what the function raised: a failed trial is a result too.
+    """
+    begin = time.monotonic()
+    try:
+        with _prepared(assignment) as work:
+            value = call(function, parameters or {})
+            seconds = time.monotonic() - begin
+            _keep(assignment, value, work)
+    except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are the function's too
+        return _failure(error, assignment, time.monotonic() - begin)
+    return Report(record.State.FINISHED, seconds=seconds)
+
+
+@contextmanager
+def _prepared(assignment: Assignment) -> Iterator[Path]:
+    """Give the function a working directory of its own, and tell it where it is."""
+    work = Path(assignment.directory, record.WORK)
+    work.mkdir()
+    logdir = work / LOCAL_LOGDIR if assignment.local_logdir else Path(assignment.directory)
+    logdir.mkdir(exist_ok=True)
+    before = Path.cwd()
+    os.chdir(work)
+    token = current_trial.set(
+        TrialContext(run_id=assignment.run_id, trial=assignment.trial, logdir=str(logdir))
+    )
+    try:
+        yield work
+    finally:
+        current_trial.reset(token)
+        os.chdir(before)
+        _tidy(assignment, work)
+
+
+def _tidy(assignment: Assignment, work: Path) -> None:
+    """Move TensorBoard's events to their place, and remove the working directory if it is empty."""
+    if assignment.local_logdir:
+        for item in sorted((work / LOCAL_LOGDIR).iterdir()):
+            item.rename(Path(assignment.directory, item.name))
+        (work / LOCAL_LOGDIR).rmdir()
+    with suppress(OSError):  # the function left files there: they are kept
+        work.rmdir()
+
+
+def _keep(assignment: Assignment, value: Any, work: Path) -> None:  # noqa: ANN401 - the user's
+    from hops.hdfs.store import open_store
+
+    directory = Path(assignment.directory)
+    keeper = Keeper(directory, assignment.kept_as, work, open_store(assignment.store_url))
+    outputs = keeper.keep(value)
+    write_durably(directory / record.OUTPUTS_FILE, record.dumps(outputs))
+    if assignment.metric_key is not None:
+        metric = record.metric_of(outputs, assignment.metric_key)
+        (directory / record.METRIC_FILE).write_text(str(metric))
+
+
+def _failure(error: BaseException, assignment: Assignment, seconds: float) -> Report:
+    hint = _hint(error, assignment)
+    if hint:
+        error.add_note(f"Hint: {hint}")
+    text = "".join(traceback.format_exception(type(error), error, _users(error.__traceback__)))
+    line = "".join(traceback.format_exception_only(error)).strip().partition("\n")[0]
+    return Report(record.State.FAILED, line, text[-TRACEBACK_BYTES:], seconds)
+
+
+def _users(trace: TracebackType | None) -> TracebackType | None:
+    """Leave out our own frames above the function's; keep them where there are no others."""
+    ours = str(Path(__file__).parents[1])
+    below = trace
+    while below is not None and below.tb_frame.f_code.co_filename.startswith(ours):
+        below = below.tb_next
+    return below or trace
+
+
+def _hint(error: BaseException, assignment: Assignment) -> str | None:
+    if isinstance(error, FileNotFoundError) and isinstance(error.filename, str):
+        there = Path(assignment.caller_directory, error.filename)
+        if not Path(error.filename).is_absolute() and there.exists():
+            return (
+                f"A trial runs in a directory of its own. {error.filename!r} is in "
+                f"{assignment.caller_directory}: use its absolute path, or put it into the project."
+            )
+    if isinstance(error, EOFError) or type(error).__name__ == "BdbQuit":
+        return "A trial has no keyboard. Use engine='inline' for input() and for a debugger."
+    return None
+
+
+def unloadable(error: BaseException) -> Report:
+    """Report a function, or its values, that could not be loaded in the trial's process."""
+    error.add_note("Hint: what the function refers to must be importable where the trial runs.")
+    text = "".join(traceback.format_exception(error))
+    line = "".join(traceback.format_exception_only(error)).partition("\n")[0]
+    return Report(record.State.FAILED, line, text[-TRACEBACK_BYTES:])
