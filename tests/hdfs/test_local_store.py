@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -197,6 +198,40 @@ class TestSymbolicLinks:
         assert [(entry.name, entry.is_dir) for entry in store.list("")] == [("link", False)]
         store.remove("link")
         assert store.list("") == []
+
+
+@pytest.mark.parametrize("name", ["file", "dir"])
+def test_rename_is_one_system_call(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Linux renames without replacing in one step, into which neither crash nor rival can come."""
+    store.publish("file", b"x")
+    store.publish("dir/file", b"x")
+    for call in ("os.rename", "os.link", "os.replace"):
+        monkeypatch.delattr(call)
+    store.rename(name, "new")
+    assert store.exists("new")
+
+
+@pytest.mark.parametrize("number", [errno.ENOTEMPTY, errno.ENOENT])
+def test_removing_where_others_write(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A directory goes even if somebody adds to it, or removes from it, at the same time."""
+    store.publish("dir/sub/file", b"x")
+    rmtree = shutil.rmtree
+    meanwhile = [lambda: store.publish("dir/sub/late", b"x")] * 3
+
+    def disturbed(path: str) -> None:
+        rmtree(path)
+        if meanwhile:
+            meanwhile.pop()()
+            raise OSError(number, os.strerror(number), path)
+
+    monkeypatch.setattr("shutil.rmtree", disturbed)
+    store.remove("dir", recursive=True)
+    assert not store.exists("dir")
+    assert not meanwhile
 
 
 def test_a_pipe_is_not_read(store: LocalStore, root: Path, tmp_path: Path) -> None:

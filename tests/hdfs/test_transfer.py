@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from hops import hdfs
-from hops.hdfs import PathError, PathExistsError, PathNotDirectoryError, PathNotFoundError
+from hops.hdfs import PathExistsError, PathNotDirectoryError, PathNotFoundError
 from hops.hdfs.local import LocalStore
 
 
@@ -232,6 +232,25 @@ class TestCopyToLocal:
             hdfs.copy_to_local(path)
         assert tree(work) == before
 
+    def test_failure_of_the_last_step(self, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """If the new directory cannot take its name, the older one has it again."""
+        hdfs.copy_to_local("tree")
+        hdfs.dump("newer", "tree/a.txt")
+        renamed: list[str] = []
+        rename = LocalStore.rename
+
+        def fail_once(self: LocalStore, source: str, target: str) -> None:
+            renamed.append(target)
+            if len(renamed) == 2:
+                raise OSError(5, "Input/output error")
+            rename(self, source, target)
+
+        monkeypatch.setattr(LocalStore, "rename", fail_once)
+        with pytest.raises(OSError, match="Input/output error"):
+            hdfs.copy_to_local("tree")
+        assert tree(work / "tree") == TREE
+        assert len(list(work.iterdir())) == 1
+
     def test_link_at_the_target_is_replaced_itself(self, work: Path, here: Path) -> None:
         """What a local link points to stays as it is."""
         (work / "tree").symlink_to(here / "tree")
@@ -304,90 +323,3 @@ class FarStore(LocalStore):
 
     def local_path(self, path: str) -> None:  # type: ignore[override]
         """Give none."""
-
-
-class TestCp:
-    """Copying within the project."""
-
-    def test_file(self) -> None:
-        """To a new name, and into a directory."""
-        hdfs.dump("x", "a/file")
-        hdfs.cp("a/file", "b/new")
-        hdfs.cp("a/file", "b")
-        assert hdfs.load("b/new") == hdfs.load("b/file") == hdfs.load("a/file") == b"x"
-
-    def test_directory(self, project: Path) -> None:
-        """With all that it holds, even into itself."""
-        hdfs.dump("x", "a/sub/file")
-        hdfs.cp("a", "a")
-        assert tree(project) == {
-            "a": None,
-            "a/sub": None,
-            "a/sub/file": b"x",
-            "a/a": None,
-            "a/a/sub": None,
-            "a/a/sub/file": b"x",
-        }
-
-    def test_taken_name(self) -> None:
-        """What is there stays, unless `overwrite` says otherwise."""
-        hdfs.dump("new", "file")
-        hdfs.dump("old", "other")
-        with pytest.raises(PathExistsError):
-            hdfs.cp("file", "other")
-        hdfs.cp("file", "other", True)  # noqa: FBT003 - the old order
-        assert hdfs.load("other") == b"new"
-
-    def test_between_projects(self) -> None:
-        """Paths may name two projects."""
-        hdfs.dump("x", "file")
-        hdfs.cp("file", "/Projects/other/a/")
-        assert hdfs.load("/Projects/other/a/file") == b"x"
-
-    def test_missing(self) -> None:
-        """What is not there cannot be copied."""
-        with pytest.raises(PathNotFoundError):
-            hdfs.cp("missing", "a")
-
-
-@pytest.mark.parametrize("name", ["move", "rename"])
-class TestMove:
-    """Moving within the project; the old library had two names for it."""
-
-    def test_to_a_new_name(self, project: Path, name: str) -> None:
-        """Parents of the new name are made."""
-        hdfs.dump("x", "a/file")
-        getattr(hdfs, name)("a/file", "b/c/new")
-        assert tree(project) == {"a": None, "b": None, "b/c": None, "b/c/new": b"x"}
-
-    def test_into_a_directory(self, project: Path, name: str) -> None:
-        """Into a directory that exists, under its own name."""
-        hdfs.dump("x", "a/file")
-        hdfs.mkdir("b")
-        getattr(hdfs, name)("a", "b")
-        assert tree(project) == {"b": None, "b/a": None, "b/a/file": b"x"}
-
-    def test_taken_name(self, name: str) -> None:
-        """Nothing is replaced."""
-        hdfs.dump("x", "a")
-        hdfs.dump("y", "b")
-        with pytest.raises(PathExistsError):
-            getattr(hdfs, name)("a", "b")
-        assert (hdfs.load("a"), hdfs.load("b")) == (b"x", b"y")
-
-    def test_between_projects(self, name: str) -> None:
-        """It is copied, and then removed."""
-        hdfs.dump("x", "a/file")
-        getattr(hdfs, name)("a", "/Projects/other/new")
-        assert hdfs.load("/Projects/other/new/file") == b"x"
-        assert not hdfs.exists("a")
-        hdfs.dump("y", "a")
-        with pytest.raises(PathExistsError):
-            getattr(hdfs, name)("a", "/Projects/other/new/file")
-
-    def test_missing(self, name: str) -> None:
-        """What is not there cannot be moved, and the root stays."""
-        with pytest.raises(PathNotFoundError):
-            getattr(hdfs, name)("missing", "a")
-        with pytest.raises(PathError):
-            getattr(hdfs, name)("", "a")

@@ -33,7 +33,7 @@ class Options(TypedDict, total=False):
     preload: Sequence[str]
     """Modules to import once for all trials, such as `["torch"]`, instead of in each."""
     tensorboard: bool
-    """Whether a TensorBoard is started for the run."""
+    """Whether the run has a TensorBoard, and its trials the events for the HParams tab."""
     verbose: bool
     """Whether progress, the trials' output and the result are shown."""
 

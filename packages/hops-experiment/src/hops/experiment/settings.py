@@ -42,7 +42,7 @@ class Settings:
     preload: tuple[str, ...]
     """Modules that are imported once for all trials instead of in each."""
     tensorboard: bool
-    """Whether a TensorBoard is started for the run."""
+    """Whether the run has a TensorBoard, and its trials the events for the HParams tab."""
     verbose: bool
     """Whether progress, the trials' output and the result table are shown."""
 

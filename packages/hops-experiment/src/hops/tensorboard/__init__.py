@@ -3,7 +3,7 @@
 A running experiment shows its own TensorBoard; nothing has to be called for it.
 """
 
-from hops.experiment.context import current_trial
+from hops.tensorboard.directory import logdir
 from hops.tensorboard.viewer import TensorBoardError, TensorBoardUrl, visualize
 
 __all__ = [
@@ -12,20 +12,3 @@ __all__ = [
     "logdir",
     "visualize",
 ]
-
-
-def logdir() -> str | None:
-    """Return the directory that the running trial writes its event files to.
-
-    Always local, and made already, because TensorFlow cannot write to HDFS any more; what is in it
-    is kept in the trial's directory of the project.
-
-    Returns:
-        An absolute path; `None` outside of a trial.
-
-    Example:
-        >>> logdir() is None
-        True
-    """
-    trial = current_trial.get()
-    return None if trial is None else trial.logdir

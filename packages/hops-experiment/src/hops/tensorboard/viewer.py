@@ -1,7 +1,7 @@
 """A TensorBoard over what is in the project already."""
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from hops.core.errors import HopsError, MissingDependencyError
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from hops.hdfs.paths import Place
 
-_START_S = 120.0  # with TensorFlow installed it takes a minute on a busy machine
+_START_S = 120.0  # it imports TensorFlow where that is installed, slowly on a busy machine
 _INSTALL = "pip install 'hops-experiment[tensorboard]'"
 _EVENT_FILE = "tfevents"  # TensorBoard reads the files with this in their names, and no others
 
@@ -25,7 +25,9 @@ class TensorBoardUrl(str):
 
     __slots__ = ("_end",)
 
-    def __new__(cls, url: str, end: "Callable[[], None]") -> "TensorBoardUrl":
+    _end: "Callable[[], None]"
+
+    def __new__(cls, url: str, end: "Callable[[], None]") -> Self:
         """Wrap *url*; *end* ends the TensorBoard behind it."""
         self = super().__new__(cls, url)
         self._end = end

@@ -52,7 +52,7 @@ def make_dirs(path: str) -> None:
     try:
         _make_dir(path)
     except FileNotFoundError:
-        make_dirs(os.path.dirname(path))
+        _make_parents(path)
         _make_dir(path)
 
 
@@ -124,9 +124,7 @@ def remove_empty_dir(path: str) -> None:
         names = os.listdir(path) if error.errno == errno.ENOTEMPTY else []
         if not names or not all(name.startswith(TEMPORARY_PREFIX) for name in names):
             raise
-        for name in names:
-            os.unlink(f"{path}/{name}")
-        os.rmdir(path)
+        remove_tree(path)
 
 
 def remove_tree(path: str) -> None:
@@ -146,7 +144,7 @@ def remove_tree(path: str) -> None:
 
 def move(source: str, target: str, *, is_dir: bool) -> None:
     """Rename a file or a directory; `FileExistsError` if anything is at *target*."""
-    make_dirs(os.path.dirname(target))
+    _make_parents(target)
     if not _rename_if_free(source, target):
         (_move_dir if is_dir else _move_file)(source, target)
     sync_dir(os.path.dirname(target))
@@ -155,7 +153,7 @@ def move(source: str, target: str, *, is_dir: bool) -> None:
 
 def open_file(path: str | os.PathLike[str]) -> int:
     """Open a regular file for reading; a pipe would let the caller wait for ever."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     mode = os.fstat(descriptor).st_mode
     if S_ISREG(mode):
         return descriptor
@@ -203,6 +201,14 @@ def _unfinished(target: str, fill: Callable[[int], None]) -> Iterator[str]:
             os.unlink(temporary)
 
 
+def _make_parents(path: str) -> None:
+    parent = os.path.dirname(path)
+    try:
+        make_dirs(parent)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), parent) from error
+
+
 def _make_dir(path: str) -> None:
     try:
         os.mkdir(path)
@@ -229,7 +235,7 @@ def _with_parents(path: str, make: Callable[[], _R]) -> _R:
     try:
         return make()
     except FileNotFoundError:
-        make_dirs(os.path.dirname(path))
+        _make_parents(path)
         return make()
 
 

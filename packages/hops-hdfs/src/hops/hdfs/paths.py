@@ -81,7 +81,7 @@ def locate(path: AnyPath, project: str | None = None) -> Place:
     if plain != text:
         message = f"{text!r} is in no project: hdfs://.../Projects/<project>/... was expected."
         raise PathError(message)
-    return _in_other_project(plain) or _place(root_of(project), plain)
+    return _in_other_project(plain) or _place(root_of(project) if project else here.root, plain)
 
 
 def root_of(project: str | None) -> str:

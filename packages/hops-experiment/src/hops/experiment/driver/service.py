@@ -18,6 +18,7 @@ from hops.experiment.errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from hops.experiment.driver.coordinator import Coordinator, Lease
 
 WAIT_S = 10.0

@@ -34,9 +34,8 @@ def serve(control: wire.Connection) -> None:
         except Exception as error:  # noqa: BLE001 - an import that fails here is the trial's failure
             report = trial.unloadable(error)
         else:
-            report = trial.run(assignment, function, parameters)
-        if last:
-            _run_exit_handlers()
+            at_end = _run_exit_handlers if last else _flush
+            report = trial.run(assignment, function, parameters, at_end=at_end)
         _flush()
         control.send(report._asdict())
         if last:

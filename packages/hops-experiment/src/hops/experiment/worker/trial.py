@@ -62,17 +62,30 @@ class Report(NamedTuple):
 
 
 def run(
-    assignment: Assignment, function: Callable[..., Any], parameters: dict[str, Any] | None
+    assignment: Assignment,
+    function: Callable[..., Any],
+    parameters: dict[str, Any] | None,
+    *,
+    at_end: Callable[[], None] = lambda: None,
 ) -> Report:
     """Call *function*, keep its outputs in the attempt's directory, and say how it went.
 
     Never raises what the function raised: a failed trial is a result too.
+
+    Args:
+        assignment: Where and as what the trial runs.
+        function: The user's.
+        parameters: Its arguments by name; `None` for none.
+        at_end: Called in the trial's surroundings when the function has returned or failed.
     """
     begin = time.monotonic()
     try:
         with _prepared(assignment) as work:
-            value = call(function, parameters or {})
-            seconds = time.monotonic() - begin
+            try:
+                value = call(function, parameters or {})
+            finally:
+                seconds = time.monotonic() - begin
+                at_end()
             _keep(assignment, value, work)
     except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are the function's too
         return _failure(error, assignment, time.monotonic() - begin)
@@ -101,10 +114,11 @@ def _prepared(assignment: Assignment) -> Iterator[Path]:
 
 def _tidy(assignment: Assignment, work: Path) -> None:
     """Move TensorBoard's events to their place, and remove the working directory if it is empty."""
-    if assignment.local_logdir:
-        for item in sorted((work / LOCAL_LOGDIR).iterdir()):
+    logdir = work / LOCAL_LOGDIR
+    if assignment.local_logdir and logdir.is_dir():  # else the function returned it, or removed it
+        for item in sorted(logdir.iterdir()):
             item.rename(Path(assignment.directory, item.name))
-        (work / LOCAL_LOGDIR).rmdir()
+        logdir.rmdir()
     with suppress(OSError):  # the function left files there: they are kept
         work.rmdir()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hops.experiment import record
 from hops.experiment.driver.view.hparams import HParamsWriter
@@ -18,18 +18,21 @@ class Board:
     """Starts with the first trial, ends with the run."""
 
     def __init__(self, plan: "Plan", store: "Store", directory: str) -> None:
-        """Start TensorBoard for the run in *directory*, unless the plan does without."""
+        """Start TensorBoard for the run in *directory*, relative to the project.
+
+        Raises:
+            OSError: There is no place for temporary files.
+        """
         self._store = store
         self._directory = directory
         self._address_file = f"{directory}/{record.TENSORBOARD_FILE}"
         self._mirror = Mirror()
-        self._tensorboard = TensorBoard() if plan.settings.tensorboard else None
-        if self._tensorboard is not None:
-            self._tensorboard.start(self._mirror.directory)
-        roots = [root for root in (self._local(directory), self._mirror.directory) if root]
-        self._hparams = HParamsWriter(roots, _values(plan.space), plan.metric_key)
+        self._tensorboard = TensorBoard()
+        self._tensorboard.start(self._mirror.directory)
+        roots = [root for root in (store.local_path(directory), self._mirror.directory) if root]
+        values = {name: list(items) for name, items in (plan.space or {}).items()}
+        self._hparams = HParamsWriter(roots, values, plan.metric_key)
         self._said: set[str] = set()
-        self._shown = False
 
     def started(self, trial: "Trial", directory: str) -> None:
         """Show what the trial writes in *directory* from now on."""
@@ -42,12 +45,10 @@ class Board:
             self._hparams.add(place, outcome)
 
     def news(self) -> Iterator[str]:
-        """Yield the address once it is known, or what went wrong, once."""
-        if self._tensorboard is None:
-            return
+        """Yield the address once it is known, and once what went wrong."""
         url = self._tensorboard.url()
-        if url is not None and not self._shown:
-            self._shown = True
+        if url is not None and url not in self._said:
+            self._said.add(url)
             self._store.publish(self._address_file, url.encode())
             yield f"TensorBoard: {url}"
         problem = self._tensorboard.problem()
@@ -58,24 +59,18 @@ class Board:
     def close(self) -> Iterator[str]:
         """End TensorBoard, write what is left to write, and yield what went wrong."""
         problem = self._hparams.close()
-        if self._tensorboard is not None:
-            yield from self.news()
-            self._tensorboard.stop()
-            if self._shown:
-                self._store.remove(self._address_file)
+        yield from self.news()
+        if not self._said:  # the run was over before its TensorBoard was up
+            yield f"TensorBoard: hops.tensorboard.visualize({self._directory!r}) shows this run."
+        self._tensorboard.stop()
         self._mirror.close()
+        if self._store.exists(self._address_file):
+            self._store.remove(self._address_file)
         if problem is not None:
             yield problem
 
     def _show(self, trial: "Trial", directory: str) -> Path | None:
-        place = self._local(directory)
+        place = self._store.local_path(directory)
         if place is not None:
             self._mirror.show(trial.name, place)
         return place
-
-    def _local(self, directory: str) -> Path | None:
-        return self._store.local_path(directory)
-
-
-def _values(space: Any) -> dict[str, list[Any]]:  # noqa: ANN401 - the plan's
-    return {name: list(values) for name, values in (space or {}).items()}

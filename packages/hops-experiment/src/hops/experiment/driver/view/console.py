@@ -109,7 +109,7 @@ class SilentView:
 class ConsoleView:
     """Shows a run on a terminal, in a notebook, or as plain lines in a file or a pipe."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what there is to say about a run
         self,
         *,
         name: str,
@@ -117,6 +117,7 @@ class ConsoleView:
         metric_key: str | None,
         direction: str | None,
         file: TextIO | None = None,
+        bar: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare; nothing is written, and rich is not imported.
@@ -126,8 +127,9 @@ class ConsoleView:
             total: How many trials there will be; `None` if nobody knows yet.
             metric_key: The output that trials are compared by; `None` where there is none.
             direction: `MAX` or `MIN`; `None` where trials are not compared.
-            file: Where to write; `None` is `sys.stdout`. With the inline engine, whose trials own
-                descriptor 1, give a file over a duplicate of it.
+            file: Where to write; `None` is `sys.stdout`.
+            bar: Whether there is one where it can be drawn. Without it there are plain lines, and
+                nothing hides the cursor: a debugger in an inline trial needs it.
             clock: Seconds, monotonic.
         """
         self._name = clean(name)
@@ -138,6 +140,7 @@ class ConsoleView:
         self._file = screens.SafeFile(sys.stdout if file is None else file)
         self._clock = clock
         self._screen: screens.Screen = screens.PlainScreen(self._file)
+        self._bar = bar
         self._live = False
         self._notebook = False
         self._closed = False
@@ -154,7 +157,7 @@ class ConsoleView:
     def start(self, header: str, done: Sequence["Outcome"] = ()) -> None:
         """See `View.start`."""
         self._notebook = self._redirect and screens.is_notebook()
-        self._live = self._notebook or screens.is_terminal(self._file)
+        self._live = self._bar and (self._notebook or screens.is_terminal(self._file))
         self._began = self._clock()
         self.note(header)
         for outcome in done:
@@ -198,7 +201,9 @@ class ConsoleView:
             return
         if isinstance(self._screen, screens.PlainScreen):
             self._screen = screens.RichScreen(
-                self._file, jupyter=self._notebook, redirect=self._redirect
+                self._file,
+                jupyter=self._notebook,
+                redirect=self._redirect and not self._notebook,
             )
         elif now - self._drawn < 1 / (NOTEBOOK_REDRAWS_PER_S if self._notebook else REDRAWS_PER_S):
             return

@@ -313,7 +313,7 @@ def _stamp(directory: Path, ended: float) -> int:
 
 
 def _stamps(directory: Path) -> Iterator[int]:
-    for name in os.listdir(directory):
+    for name in [path.name for path in directory.iterdir()]:
         stamp = name.removeprefix(_EVENTS).partition(".")[0]
         if name.startswith(_EVENTS) and not name.endswith(_TRIAL_SUFFIX) and stamp.isdecimal():
             yield int(stamp)

@@ -1,6 +1,6 @@
 """Passes what happens in a run on to those who show it: console, TensorBoard, HParams tab."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from hops.experiment.driver.coordinator import Ended, Event, Logged, Noted, Started
@@ -23,6 +23,7 @@ class Observer:
         self._directory = directory
         self._view = _view(plan)
         self._board: Board | None = None
+        self._has_board = plan.settings.tensorboard
 
     def start(self, header: str) -> None:
         """Begin with the first line."""
@@ -33,14 +34,12 @@ class Observer:
         match event:
             case Started(trial, directory):
                 self._view.trial_started(trial)
-                self._board = self._board or self._make_board()
-                self._board.started(trial, directory)
+                self._try(lambda board: board.started(trial, directory))
             case Logged(trial, lines, skipped):
                 self._view.log(trial, lines, skipped)
             case Ended(outcome):
                 self._view.trial_ended(outcome)
-                if self._board is not None:
-                    self._board.ended(outcome)
+                self._try(lambda board: board.ended(outcome))
             case Noted(text):
                 self._view.note(text)
 
@@ -51,16 +50,29 @@ class Observer:
     def tick(self) -> None:
         """Redraw, and see whether TensorBoard has something to say."""
         if self._board is not None:
-            for line in self._board.news():
-                self._view.note(line)
+            self._try(lambda board: self._note_all(board.news()))
         self._view.tick()
 
     def close(self, outcomes: Sequence["Outcome"], footer: str) -> None:
         """End TensorBoard, and show the result; the last line is *footer*."""
         if self._board is not None:
-            for line in self._board.close():
-                self._view.note(line)
+            self._try(lambda board: self._note_all(board.close()))
         self._view.close(outcomes, footer)
+
+    def _note_all(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._view.note(line)
+
+    def _try(self, action: "Callable[[Board], None]") -> None:
+        """Do something with the board; a run goes on without it if the disk is full."""
+        if not self._has_board:
+            return
+        try:
+            self._board = self._board or self._make_board()
+            action(self._board)
+        except OSError as error:
+            self._has_board = False
+            self._view.note(f"TensorBoard cannot be shown any further: {error}")
 
     def _make_board(self) -> "Board":
         # Imported when the first trial runs, so that it does not wait for this.
@@ -77,4 +89,5 @@ def _view(plan: "Plan") -> View:
         total=plan.search.total,
         metric_key=plan.metric_key,
         direction=plan.direction,
+        bar=plan.settings.engine != "inline",  # a debugger needs the cursor
     )

@@ -37,9 +37,9 @@ def _serve(directory: str, host: str, prefix: str) -> str:
 
     server = import_module("tensorboard.program").TensorBoard()
     flags = ["--logdir", directory, "--host", host, "--port", "0", "--path_prefix", prefix]
-    # For where there is no fast data server: the slow reader else waits for ever for the events of
-    # an attempt that was lost, and shows none of the next one's.
-    flags += ["--reload_multifile", "true"]
+    # The fast reader opens a port of its own that the path prefix does not guard. The other one,
+    # without multifile, waits for ever for the events of an attempt that was lost.
+    flags += ["--load_fast", "false", "--reload_multifile", "true"]
     server.configure(["", *flags])
     url: str = server.launch()
     return url

@@ -17,7 +17,7 @@ from hops.experiment.driver.view.text import clean
 
 if TYPE_CHECKING:
     import subprocess
-    from typing import BinaryIO
+    from typing import IO
 
 INSTALL = "TensorBoard is not installed: pip install 'hops-experiment[tensorboard]'"
 
@@ -82,7 +82,7 @@ class TensorBoard:
     def __init__(self) -> None:
         """Prepare; no process is started."""
         self._process: subprocess.Popen[bytes] | None = None
-        self._errors: BinaryIO | None = None
+        self._errors: IO[bytes] | None = None
         self._url: str | None = None
         self._heard = b""
         self._problem: str | None = None
@@ -104,7 +104,7 @@ class TensorBoard:
 
         prefix = f"/{secrets.token_urlsafe(16)}"
         command = [sys.executable, "-P", "-m", _SERVER, os.fspath(directory), host, prefix]
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
         try:
             self._process = subprocess.Popen(
                 command,
@@ -158,7 +158,7 @@ class TensorBoard:
             self._errors = None
 
     @property
-    def _out(self) -> "BinaryIO":
+    def _out(self) -> "IO[bytes]":
         if self._process is None or self._process.stdout is None:
             message = "TensorBoard is not running."
             raise RuntimeError(message)
@@ -186,6 +186,8 @@ def _end_group(process: "subprocess.Popen[bytes]") -> None:
     import signal
     from subprocess import TimeoutExpired
 
+    if process.poll() is not None:
+        return  # its group may be another's by now; a data server has ended with its input
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
