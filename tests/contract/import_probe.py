@@ -142,7 +142,7 @@ def main(module: str) -> None:
     ]
     import json
 
-    print(json.dumps({"loaded": loaded, "changed": WATCH.seen + changed + patched()}))  # noqa: T201
+    print(json.dumps({"loaded": loaded, "changed": WATCH.seen + changed + patched()}))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 decided by an option, and not by the program.
 """
 
-from hops.experiment.api import grid_search, launch
+from hops.experiment.api import Options, grid_search, launch
 from hops.experiment.errors import (
     AgentError,
     FormatError,
@@ -14,18 +14,24 @@ from hops.experiment.errors import (
     TrialError,
     TrialTraceback,
 )
+from hops.experiment.record import Outcome, State, Trial
 from hops.experiment.results import LaunchResult, SearchResult
-from hops.experiment.settings import Direction
+from hops.experiment.settings import Direction, Isolation
 
 __all__ = [
     "AgentError",
     "Direction",
     "FormatError",
+    "Isolation",
     "LaunchResult",
     "NestedExperimentError",
+    "Options",
+    "Outcome",
     "PicklingError",
     "ProtocolError",
     "SearchResult",
+    "State",
+    "Trial",
     "TrialError",
     "TrialTraceback",
     "grid_search",

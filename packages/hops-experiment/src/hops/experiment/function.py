@@ -48,11 +48,14 @@ def ordered_names(function: Callable[..., Any], names: Iterable[str]) -> list[st
 def call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the user's
     """Call *function* with *arguments* by name; by position where it takes them only so."""
     by_name = dict(arguments)
-    by_position = [
-        by_name.pop(parameter.name)
+    only_by_position = [
+        parameter
         for parameter in _parameters(function) or ()
-        if parameter.kind is inspect.Parameter.POSITIONAL_ONLY and parameter.name in by_name
+        if parameter.kind is inspect.Parameter.POSITIONAL_ONLY
     ]
+    while only_by_position and only_by_position[-1].name not in by_name:
+        only_by_position.pop()
+    by_position = [by_name.pop(p.name, p.default) for p in only_by_position]
     return function(*by_position, **by_name)
 
 

@@ -19,7 +19,6 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from types import FunctionType
 from typing import Any
 
 from hops.experiment.errors import FormatError
@@ -45,7 +44,7 @@ WORK = "work"
 NAME_BYTES = 200
 """Longest directory name of a trial; file systems allow 255, and event files get suffixes."""
 
-_SAFE = "-_.+,[]()@ "
+_SAFE = "-_.+,[]()@"
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -83,7 +82,7 @@ class Outcome:
     metric: float | None = None
     """The optimised output; `None` where there is none."""
     error: str | None = None
-    """One line, such as `ValueError: boom`."""
+    """Type and message of the failure, in one line; `None` if it did not fail."""
     traceback: str | None = None
     started: float = 0.0
     """Seconds since the epoch."""
@@ -105,12 +104,12 @@ def trial_name(parameters: Mapping[str, Any], taken: Collection[str] = ()) -> st
     """Name the directory of a trial: `a=1&b=5`, in the order of *parameters*.
 
     What is not safe in a file name, or would be read as a separator, is percent-encoded; a name
-    that is too long is cut and gets a hash of the whole.
+    that is too long is cut and gets `~` and a hash of the whole.
 
     Args:
         parameters: Names and values; a function or a class is named by its name, any other value
             by `str()`.
-        taken: Names that are in use; an equal one gets a number behind it.
+        taken: Names that are in use; an equal one gets `~` and a number behind it.
     """
     name = "&".join(f"{_quoted(key)}={_quoted(_label(value))}" for key, value in parameters.items())
     if len(name) > NAME_BYTES:
@@ -126,13 +125,13 @@ def trial_name(parameters: Mapping[str, Any], taken: Collection[str] = ()) -> st
 
 
 def _label(value: object) -> str:
-    return value.__name__ if isinstance(value, type | FunctionType) else str(value)
+    return str(getattr(value, "__name__", value))
 
 
 def _quoted(value: str) -> str:
     from urllib.parse import quote
 
-    return quote(value, safe=_SAFE, errors="backslashreplace").replace(" ", "%20")
+    return quote(value, safe=_SAFE, errors="surrogatepass").replace("~", "%7E")
 
 
 def dumps(value: Any, *, indent: int | None = None) -> bytes:  # noqa: ANN401 - any JSON value
@@ -158,7 +157,7 @@ def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {_finite(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return value
@@ -186,14 +185,18 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - any value
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     number = scalar(value)
-    return number if number is not None else getattr(value, "__name__", None) or str(value)
+    return _label(value) if number is None else number
 
 
 def scalar(value: Any) -> bool | float | None:  # noqa: ANN401 - any value
     """Return the number in a numpy scalar or a tensor without dimensions, else `None`."""
-    if getattr(value, "shape", None) != () or not callable(getattr(value, "item", None)):
+    try:
+        if value.shape != ():
+            return None
+        # TensorFlow's tensors have no item(); what their numpy() returns has.
+        number = (value if hasattr(value, "item") else value.numpy()).item()
+    except Exception:  # noqa: BLE001 - any object's own refusal: there is no number in it
         return None
-    number = value.item()
     return number if isinstance(number, bool | int | float) else None
 
 
@@ -209,7 +212,7 @@ def metric_of(outputs: Mapping[str, Any], key: str) -> float:
         raise ValueError(message)
     try:
         return float(outputs[key])
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         message = f"The output {key!r} is {outputs[key]!r}, and not a number to compare trials by."
         raise ValueError(message) from error
 

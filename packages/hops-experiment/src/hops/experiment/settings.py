@@ -62,12 +62,13 @@ class Settings:
         Raises:
             SettingsError: A value is none of those allowed.
         """
-        if workers is not None and (not isinstance(workers, int) or workers < 1):
+        if workers is not None and (type(workers) is not int or workers < 1):
             message = f"workers is {workers!r}; expected a number from 1."
             raise SettingsError(message, hint="workers=None uses every processor core.")
-        if isinstance(preload, str):
+        if isinstance(preload, str) or not all(isinstance(module, str) for module in preload):
             message = f"preload is {preload!r}; expected a list of module names."
-            raise SettingsError(message, hint=f"preload=[{preload!r}]")
+            hint = f"preload=[{preload!r}]" if isinstance(preload, str) else "preload=['torch']"
+            raise SettingsError(message, hint=hint)
         return cls(
             engine=engine or os.environ.get(environment.HOPS_ENGINE) or "local",
             workers=workers,

@@ -46,7 +46,8 @@ HANDSHAKE_S = 5.0
 """Time that the driver gives a peer to prove itself, however slowly it sends."""
 
 PATIENCE_S = 30.0
-"""How long an agent waits for the driver, which may still be packing a large function."""
+"""How long one end waits for the other to read; and an agent for the driver to answer its hello,
+because it may still be packing a large function."""
 
 _LENGTH = struct.Struct(">I")
 
@@ -89,6 +90,7 @@ class Connection:
     def send_bytes(self, payload: bytes) -> None:
         """Send the payload of one frame, as `encode` made it."""
         try:
+            self.sock.settimeout(PATIENCE_S)
             self.sock.sendall(_LENGTH.pack(len(payload)) + payload)
         except TimeoutError as error:
             message = "The other end does not read."
@@ -163,7 +165,7 @@ def decode(payload: bytes) -> Frame:
     header, _, blob = payload.partition(b"\n")
     try:
         message = json.loads(header)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         message = "A frame that is not JSON."
         raise ProtocolError(message) from error
     if not isinstance(message, dict):
@@ -202,6 +204,7 @@ def connect(
     hello: dict[str, Any],
     *,
     tls: "ssl.SSLContext | None" = None,
+    timeout_s: float = PATIENCE_S,
 ) -> tuple[Connection, dict[str, Any]]:
     """Connect to the driver, and prove both ends.
 
@@ -210,6 +213,7 @@ def connect(
         token: The secret of the run.
         hello: Who this agent is, and its versions.
         tls: Must verify the driver's certificate; `None` for the loopback interface.
+        timeout_s: For each answer of the driver.
 
     Returns:
         The connection, and the driver's welcome.
@@ -218,29 +222,31 @@ def connect(
         ProtocolError: The driver refused, or is not the driver.
         OSError: Nobody answers.
     """
-    sock = socket.create_connection(address, timeout=PATIENCE_S)
+    sock = socket.create_connection(address, timeout=timeout_s)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
             sock = tls.wrap_socket(sock, server_hostname=address[0])
         connection = Connection(sock)
-        return connection, _introduce(connection, token, hello)
+        return connection, _introduce(connection, token, hello, timeout_s)
     except BaseException:
         sock.close()
         raise
 
 
-def _introduce(connection: Connection, token: bytes, hello: dict[str, Any]) -> dict[str, Any]:
+def _introduce(
+    connection: Connection, token: bytes, hello: dict[str, Any], timeout_s: float
+) -> dict[str, Any]:
     greeting = encode({**hello, "protocol": PROTOCOL, "nonce": os.urandom(16).hex()})
     connection.send_bytes(greeting)
-    challenge = connection.receive(PATIENCE_S).message
+    challenge = connection.receive(timeout_s).message
     nonce = str(challenge.get("nonce"))
     if not _proves(challenge, _proof(token, b"driver", greeting, nonce)):
         message = "The driver could not prove that it knows the token of the run."
         raise ProtocolError(message)
     connection.send({"proof": _proof(token, b"agent", greeting, nonce)})
     connection.limit_bytes = MESSAGE_BYTES
-    welcome = connection.receive(PATIENCE_S).message
+    welcome = connection.receive(timeout_s).message
     if "refused" in welcome:
         raise ProtocolError(str(welcome["refused"]))
     return welcome
@@ -272,9 +278,10 @@ def admit(connection: Connection, token: bytes) -> dict[str, Any]:
 
 def _proof(token: bytes, role: bytes, greeting: bytes, nonce: str) -> str:
     # The digest has a fixed length, so that no two transcripts run into each other.
-    transcript = role + b"\0" + hashlib.sha256(greeting).digest() + nonce.encode()
+    transcript = role + b"\0" + hashlib.sha256(greeting).digest() + nonce.encode(errors="replace")
     return hmac.new(token, transcript, "sha256").hexdigest()
 
 
 def _proves(message: dict[str, Any], expected: str) -> bool:
-    return hmac.compare_digest(str(message.get("proof")).encode(), expected.encode())
+    given = str(message.get("proof"))
+    return given.isascii() and hmac.compare_digest(given, expected)
