@@ -1,9 +1,14 @@
-"""The search of `digits.py` with Keras, each trial with its curves in TensorBoard.
+"""The search of `digits.py` with Keras; each trial draws its curves in TensorBoard.
 
-Needs TensorFlow, which brings Keras and TensorBoard, and scikit-learn, which brings the images.
+Needs TensorFlow, TensorBoard, and scikit-learn, which brings the images.
 """
 
 from hops import experiment, tensorboard
+
+# Trials are forked from a process that has imported these, and start at once instead of after many
+# seconds. That is safe as long as they are only imported: code that computes with TensorFlow starts
+# threads, a fork does not have them, and the trial would hang. For such code: isolation="spawn".
+PRELOAD = ["tensorflow", "sklearn.datasets", "sklearn.model_selection"]
 
 
 def train(units: int, rate: float) -> dict[str, object]:
@@ -30,7 +35,7 @@ def train(units: int, rate: float) -> dict[str, object]:
         epochs=10,
         validation_data=(unseen, unseen_digits),
         callbacks=[tf.keras.callbacks.TensorBoard(tensorboard.logdir())],
-        verbose=2,
+        verbose=0,
     )
 
     loss, accuracy = network.evaluate(unseen, unseen_digits, verbose=0)
@@ -44,6 +49,6 @@ best = experiment.grid_search(
     optimization_key="accuracy",
     name="digits",
     description="One hidden layer, Keras",
-    preload=["tensorflow", "sklearn.datasets", "sklearn.model_selection"],
+    preload=PRELOAD,
 )
 print(f"The best reads {best.best_outputs['accuracy']:.1%} of unseen digits: {best.best_params}")

@@ -1,9 +1,21 @@
-"""The search of `digits.py` with PyTorch, each trial with its curves in TensorBoard.
+"""The search of `digits.py` with PyTorch; each trial draws its curves in TensorBoard.
 
-Needs PyTorch, TensorBoard and scikit-learn, which brings the images.
+Needs PyTorch, TensorBoard, and scikit-learn, which brings the images. Keep TensorFlow in another
+environment: PyTorch's `SummaryWriter` imports it where it is installed, and PyTorch's build for GPUs
+then ends the process, because each of the two has the same compiler inside.
 """
 
 from hops import experiment, tensorboard
+
+# Trials are forked from a process that has imported these, and start at once instead of after many
+# seconds. That is safe as long as they are only imported: code that computes with PyTorch starts
+# threads, a fork does not have them, and the trial would hang. For such code: isolation="spawn".
+PRELOAD = [
+    "torch.utils.tensorboard",
+    "torch._dynamo",  # what optimizers import
+    "sklearn.datasets",
+    "sklearn.model_selection",
+]
 
 
 def train(units: int, rate: float) -> dict[str, object]:
@@ -42,6 +54,6 @@ best = experiment.grid_search(
     optimization_key="accuracy",
     name="digits",
     description="One hidden layer, PyTorch",
-    preload=["torch"],
+    preload=PRELOAD,
 )
 print(f"The best reads {best.best_outputs['accuracy']:.1%} of unseen digits: {best.best_params}")

@@ -17,9 +17,6 @@ each_library = pytest.mark.parametrize("distribution", LIBRARIES, ids=str)
 # Import name to distribution, for optional packages that are not installed here.
 ELSEWHERE = {"pynvml": "nvidia-ml-py"}
 
-# Whoever inherits the test classes in our `testing` modules has it.
-AT_HAND = {"pytest"}
-
 
 def imports(distribution: Distribution) -> Iterator[str]:
     """Yield what its modules import, also inside functions, as `module.name`."""
@@ -59,7 +56,7 @@ def test_imported_packages_are_declared(distribution: Distribution) -> None:
     known = packages_distributions()
     needed = {
         canonicalize_name(ELSEWHERE.get(name, known.get(name, [name])[0]))
-        for name in names - sys.stdlib_module_names - {"hops"} - AT_HAND
+        for name in names - sys.stdlib_module_names - {"hops"}
     }
 
     assert needed <= declared(distribution)

@@ -36,4 +36,4 @@ def test_each_constant_is_explained_where_it_stands() -> None:
     for name, text in explained.items():
         assert isinstance(text, str)
         assert "Set by" in text, name
-        assert "efault" in text or name == "HDFS_USER", name
+        assert "efault" in text, name

@@ -13,6 +13,7 @@ import pytest
 
 from hops.core import NotOnClusterError, SettingsError
 from hops.project import Platform, Project, connect, current
+from hops.project.choice import find_root
 
 CLUSTER = {"REST_ENDPOINT": "https://hopsworks:8182", "HOPSWORKS_PROJECT_ID": "119"}
 OUTSIDE = {"HOPSWORKS_HOST": "hopsworks.example", "HOPSWORKS_API_KEY": "prefix.secret"}
@@ -73,6 +74,15 @@ def test_project_dir_may_begin_with_the_home_directory(
     monkeypatch.setenv("HOPS_PROJECT_DIR", "~/mine")
 
     assert current().root == f"{home}/mine"
+
+
+def test_two_dots_in_the_project_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """They lead where the operating system goes, also behind a symbolic link."""
+    (tmp_path / "far/away").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far/away")
+    monkeypatch.setenv("HOPS_PROJECT_DIR", f"/{tmp_path}/link/../mine")
+
+    assert current().root == f"{tmp_path}/far/mine"
 
 
 @pytest.mark.parametrize("directory", ["mine", "./mine", "~nobody-of-this-name/mine", "/"])
@@ -247,6 +257,29 @@ def test_connect_leaves_the_directory_of_another_project(
 
     assert context.run(connect, "churn").root == "/data/churn"
     assert context.run(connect, "demo").root == f"{home}/hops/demo"
+
+
+def test_another_project_never_has_the_directory_of_this_one(
+    monkeypatch: pytest.MonkeyPatch, context: Context, home: Path
+) -> None:
+    """A directory that was given without a name is the current project's alone."""
+    monkeypatch.setenv("HOPS_PROJECT_DIR", "/data/mine")
+
+    assert find_root("default") == "/data/mine"
+    assert find_root("demo") == f"{home}/hops/demo"
+    context.run(connect, "demo")
+    assert context.run(find_root, "demo") == "/data/mine"
+    assert context.run(find_root, "default") == f"{home}/hops/default"
+
+
+def test_another_project_has_the_directory_that_was_given_to_it(
+    monkeypatch: pytest.MonkeyPatch, context: Context
+) -> None:
+    """With a name, the directory stays that project's, wherever it is seen from."""
+    set_all(monkeypatch, HOPS_PROJECT_DIR="/data/churn", HOPSWORKS_PROJECT_NAME="churn")
+    context.run(connect, "demo")
+
+    assert context.run(find_root, "churn") == "/data/churn"
 
 
 def test_connect_with_a_host_is_refused_honestly(context: Context) -> None:

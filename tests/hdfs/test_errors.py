@@ -37,6 +37,8 @@ def test_every_error(kind: type[HopsError]) -> None:
         (errno.EISDIR, errors.PathIsDirectoryError),
         (errno.ENOTDIR, errors.PathNotDirectoryError),
         (errno.ENOTEMPTY, errors.DirectoryNotEmptyError),
+        (errno.ENAMETOOLONG, errors.PathError),
+        (errno.ELOOP, errors.PathError),
         (errno.ENOSPC, StoreFullError),
         (errno.EDQUOT, StoreFullError),
         (errno.EFBIG, StoreFullError),

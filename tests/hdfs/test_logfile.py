@@ -34,13 +34,10 @@ def test_file_of_the_run(project: Path, monkeypatch: pytest.MonkeyPatch, form: s
     assert (project / "Experiments/logfile").read_text() == "outside\n"
 
 
-def test_file_of_its_own(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a name, the line goes to a file of that name beside the log file."""
-    hdfs.log("one", "worker_1")
-    monkeypatch.setenv("EXEC_LOGFILE", "logfile")
-    hdfs.log("two", name="worker_2")
-    assert (project / "Experiments/worker_1").read_text() == "one\n"
-    assert (project / "worker_2").read_text() == "two\n"
+def test_what_is_no_unicode(project: Path) -> None:
+    """A line never fails for its characters, such as those of a broken file name."""
+    hdfs.log("\udcff \ud800")
+    assert (project / "Experiments/logfile").read_text() == "\\udcff \\ud800\n"
 
 
 def test_many_processes_at_once(project: Path) -> None:

@@ -94,8 +94,15 @@ class TestMove:
             getattr(hdfs, name)("a", "/Projects/other/new/file")
 
     def test_missing(self, name: str) -> None:
-        """What is not there cannot be moved, and the root stays."""
+        """What is not there cannot be moved."""
         with pytest.raises(PathNotFoundError):
             getattr(hdfs, name)("missing", "a")
-        with pytest.raises(PathError):
-            getattr(hdfs, name)("", "a")
+
+    @pytest.mark.parametrize("target", ["a", "/Projects/other/a"])
+    def test_the_root_stays(self, name: str, target: str) -> None:
+        """The root of a project is not moved, and not copied on the way."""
+        hdfs.dump("x", "file")
+        with pytest.raises(PathError, match="is the root"):
+            getattr(hdfs, name)("", target)
+        assert hdfs.exists("file")
+        assert not hdfs.exists(target)

@@ -25,6 +25,26 @@ class TestProject:
         assert hdfs.project_path("other") == f"{tmp_path}/home/hops/other/"
         assert hdfs.project_path("demo") == hdfs.project_path()
 
+    def test_of_another_project_without_a_name_of_this_one(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """With `HOPS_PROJECT_DIR` alone, another project is not taken for this one."""
+        monkeypatch.delenv("HOPSWORKS_PROJECT_NAME")
+        hdfs.dump("mine", "file")
+        assert (project / "file").exists()
+        assert not hdfs.exists("file", "other")
+        with pytest.raises(PathNotFoundError):
+            hdfs.rmr("/Projects/other/file")
+        assert hdfs.load("/Projects/default/file") == b"mine"
+
+    def test_of_another_project_in_a_home_that_is_spelt_oddly(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What `project_path()` gives is recognised."""
+        monkeypatch.setenv("HOME", f"{tmp_path}//./home/")
+        hdfs.dump("x", hdfs.project_path("other") + "file")
+        assert (tmp_path / "home/hops/other/file").exists()
+
     def test_of_the_project_that_the_directory_was_given_to(self, project: Path) -> None:
         """Seen from another project, it is still in its own directory."""
 
@@ -72,6 +92,7 @@ class TestProject:
         "hdfs:///Projects/demo/Resources/a b.csv",
         "hdfs://10.0.2.15:8020/Projects/demo/Resources/a b.csv",
         "hopsfs://rpc.namenode.service.consul:8020/Projects/demo/Resources/a b.csv",
+        "HDFS://nn:1/Projects/demo/Resources/a b.csv",
     ],
 )
 def test_spellings_of_one_place(project: Path, path: str | bytes | Path) -> None:
@@ -127,7 +148,7 @@ def test_path_in_another_project(tmp_path: Path, path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["s3://bucket/a", "file:///etc/passwd", "http://host/a", "s3a://b/Projects/demo/a"],
+    ["s3://bucket/a", "file:///etc/passwd", "s3a+x://b/Projects/demo/a", "x-y.z://a"],
 )
 def test_other_schemes_are_errors(path: str) -> None:
     """A URL of something else is not silently taken for a name in the project."""

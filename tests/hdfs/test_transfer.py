@@ -6,6 +6,7 @@ import pytest
 from hops import hdfs
 from hops.hdfs import PathExistsError, PathNotDirectoryError, PathNotFoundError
 from hops.hdfs.local import LocalStore
+from hops.hdfs.testing import at_once
 
 
 @pytest.fixture
@@ -95,6 +96,19 @@ class TestCopyToHdfs:
         hdfs.dump("old", "Resources/file.txt/old.txt")
         hdfs.copy_to_hdfs(f"{here}/file.txt", "Resources", overwrite=True)
         assert tree(project / "Resources") == {"file.txt": b"content"}
+
+    def test_one_of_many_gets_the_name(self, here: Path) -> None:
+        """Without `overwrite`, of many that copy at once to one name, one succeeds."""
+
+        def copied(_: int) -> bool:
+            try:
+                hdfs.copy_to_hdfs(here / "file.txt", "Resources/copy")
+            except PathExistsError:
+                return False
+            return True
+
+        assert sum(at_once(8, copied)) == 1
+        assert hdfs.ls("Resources") == [hdfs.project_path() + "Resources/copy"]
 
     def test_other_project(self, tmp_path: Path, here: Path) -> None:
         """With `project`, the target is in that project."""
@@ -241,7 +255,7 @@ class TestCopyToLocal:
 
         def fail_once(self: LocalStore, source: str, target: str) -> None:
             renamed.append(target)
-            if len(renamed) == 2:
+            if len(renamed) == 3:  # the name is taken, the older one moves away, this one fails
                 raise OSError(5, "Input/output error")
             rename(self, source, target)
 
@@ -250,6 +264,14 @@ class TestCopyToLocal:
             hdfs.copy_to_local("tree")
         assert tree(work / "tree") == TREE
         assert len(list(work.iterdir())) == 1
+
+    def test_many_at_once(self, work: Path) -> None:
+        """Of many that bring one directory to one place, none fails, and nothing is left over."""
+        for content in ("newer", "newest"):
+            hdfs.dump(content, "tree/a.txt")
+            at_once(8, lambda _: hdfs.copy_to_local("tree", str(work)))
+            assert (work / "tree/a.txt").read_text() == content
+            assert os.listdir(work) == ["tree"]  # noqa: PTH208 - hidden names too
 
     def test_link_at_the_target_is_replaced_itself(self, work: Path, here: Path) -> None:
         """What a local link points to stays as it is."""

@@ -9,8 +9,6 @@ __all__ = [
     "CUDA_VISIBLE_DEVICES",
     "EXECUTOR_GPUS",
     "EXEC_LOGFILE",
-    "HADOOP_USER_NAME",
-    "HDFS_USER",
     "HIP_VISIBLE_DEVICES",
     "HOPSWORKS_API_KEY",
     "HOPSWORKS_HOST",
@@ -41,8 +39,8 @@ HOPS_PROJECT_DIR = "HOPS_PROJECT_DIR"
 """The directory of the laptop project: the root itself, not the directory above it.
 
 An absolute path; a leading `~` is the home directory. It belongs to the project that
-`HOPSWORKS_PROJECT_NAME` names, and to any project where that is not set. Default:
-`~/hops/<project>`. Set by the user, and by hops for the processes that it starts.
+`HOPSWORKS_PROJECT_NAME` names; where that is not set, to the one that the program works in.
+Default: `~/hops/<project>`. Set by the user, and by hops for the processes that it starts.
 """
 
 HOPS_ENGINE = "HOPS_ENGINE"
@@ -70,16 +68,6 @@ HOPSWORKS_USER = "HOPSWORKS_USER"
 Default on a laptop: the login of the operating system. Set by the cluster, and by hops for the
 processes that it starts.
 """
-
-HADOOP_USER_NAME = "HADOOP_USER_NAME"
-"""The project user `<project>__<login>`, as which the cluster's file system knows the program.
-
-No default; not read on a laptop, where Hadoop programs use the variable for a user of their own.
-Set by the cluster.
-"""
-
-HDFS_USER = "HDFS_USER"
-"""What `HADOOP_USER_NAME` says, in containers that lack it. Set by older clusters."""
 
 REST_ENDPOINT = "REST_ENDPOINT"
 """The URL of the cluster's REST interface, with scheme and port, without a path.

@@ -7,7 +7,10 @@ from typing import NoReturn
 
 from hops.core import environment
 from hops.core.errors import SettingsError
-from hops.project.identity import Platform, Project
+from hops.project.identity import Platform, Project, check_name
+
+PROJECTS = "~/hops"
+"""The directory of all laptop projects but those that `HOPS_PROJECT_DIR` puts somewhere else."""
 
 _connected: ContextVar[Project | None] = ContextVar("hops_project", default=None)
 
@@ -16,8 +19,8 @@ def current() -> Project:
     """Say which project this program works in.
 
     It is the project of the last `connect()` in this context, else what the environment says at
-    this moment (the variables are described in `hops.core.environment`). The file system is not
-    touched: the root may not exist yet.
+    this moment (the variables are described in `hops.core.environment`). Nothing is made: the root
+    may not exist yet.
 
     Raises:
         SettingsError: A variable has a value that cannot be used, or asks for a platform that
@@ -80,6 +83,22 @@ def connect(  # noqa: PLR0913, PLR0917 - the documented signature of hops-util-p
     return chosen
 
 
+def find_root(name: str) -> str:
+    """Return the root of the laptop project *name*, seen from the current project.
+
+    `HOPS_PROJECT_DIR` without `HOPSWORKS_PROJECT_NAME` is the current project's alone: another one
+    is in `~/hops/<project>`, so that no program takes its own files for those of the other.
+
+    Raises:
+        SettingsError: The name is not a safe directory name, or a variable cannot be used.
+    """
+    here = current()
+    if name == here.name:
+        return here.root
+    check_name(name)
+    return _laptop_root(name, owner=os.environ.get(environment.HOPSWORKS_PROJECT_NAME))
+
+
 def _require_laptop() -> None:
     platform, sign = _find_platform()
     if platform is not Platform.LAPTOP:
@@ -124,14 +143,14 @@ def _laptop_project(name: str) -> Project:
         id="0",
         user=f"{name}__{_login()}",
         platform=Platform.LAPTOP,
-        root=_laptop_root(name),
+        root=_laptop_root(name, os.environ.get(environment.HOPSWORKS_PROJECT_NAME) or name),
     )
 
 
-def _laptop_root(name: str) -> str:
+def _laptop_root(name: str, owner: str | None) -> str:
+    """Return where *name* is, if `HOPS_PROJECT_DIR` is the directory of *owner*."""
     given = os.environ.get(environment.HOPS_PROJECT_DIR)
-    owner = os.environ.get(environment.HOPSWORKS_PROJECT_NAME) or name
-    return _absolute(given) if given and owner == name else _absolute(f"~/hops/{name}")
+    return _absolute(given if given and owner == name else f"{PROJECTS}/{name}")
 
 
 def _absolute(directory: str) -> str:
@@ -146,7 +165,9 @@ def _absolute(directory: str) -> str:
         message = f"The project directory {directory!r} is relative. Expected an absolute path."
         hint = f'export {environment.HOPS_PROJECT_DIR}="$PWD/{directory}"'
         raise SettingsError(message, hint=hint)
-    return str(path)
+    if ".." in path.parts:
+        path = path.resolve()  # after a symbolic link, ".." is not what the letters say
+    return f"/{str(path).lstrip('/')}"
 
 
 def _login() -> str:

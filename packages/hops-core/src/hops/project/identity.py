@@ -51,7 +51,7 @@ class Project:
 
     def __post_init__(self) -> None:
         """Refuse what would put files in a wrong place."""
-        _check_name(self.name)
+        check_name(self.name)
         if self.platform is Platform.LAPTOP:
             _check_root(self.root)
 
@@ -68,7 +68,12 @@ class Project:
         }
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse a name that is no safe directory name.
+
+    Raises:
+        SettingsError: It is none.
+    """
     if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
         message = (
             f"The project name {name!r} is not a safe directory name. Expected at most "

@@ -47,6 +47,9 @@ def ordered_names(function: Callable[..., Any], names: Iterable[str]) -> list[st
 
 def call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the user's
     """Call *function* with *arguments* by name; by position where it takes them only so."""
+    code = getattr(function, "__code__", None)
+    if code is not None and not code.co_posonlyargcount:
+        return function(**arguments)
     by_name = dict(arguments)
     only_by_position = [
         parameter

@@ -44,6 +44,9 @@ WORK = "work"
 NAME_BYTES = 200
 """Longest directory name of a trial; file systems allow 255, and event files get suffixes."""
 
+SHOWN_CHARACTERS = 1000
+"""Longest text that a parameter is shown as which JSON has no word for, such as raw bytes."""
+
 _SAFE = "-_.+,[]()@"
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -185,7 +188,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - any value
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     number = scalar(value)
-    return _label(value) if number is None else number
+    return _label(value)[:SHOWN_CHARACTERS] if number is None else number
 
 
 def scalar(value: Any) -> bool | float | None:  # noqa: ANN401 - any value

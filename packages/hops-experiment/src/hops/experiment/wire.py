@@ -125,8 +125,8 @@ class Connection:
         buffer = bytearray()
         while len(buffer) < size:
             left_s = deadline - time.monotonic()
-            self.sock.settimeout(max(0.001, left_s) if left_s < math.inf else None)
             try:
+                self.sock.settimeout(max(0.001, left_s) if left_s < math.inf else None)
                 chunk = self.sock.recv(min(size - len(buffer), 1 << 20))
             except TimeoutError as error:
                 message = "Nothing came within the time limit."

@@ -28,19 +28,29 @@ class End(NamedTuple):
         return path[len(self.path) :].lstrip("/")
 
 
-def copy(source: End, target: End) -> None:
-    """Copy a file or a directory; what is at *target* is replaced when the copy is complete.
+def copy(source: End, target: End, *, overwrite: bool) -> None:
+    """Copy a file or a directory.
+
+    Args:
+        source: What to copy.
+        target: The name of the copy, which it gets when it is complete.
+        overwrite: Whether to replace what is at *target*.
 
     Raises:
+        FileExistsError: Something is at *target*, and *overwrite* is false.
         PathError: A directory holds a link to a directory above itself: a copy has no end.
     """
-    if not source.store.is_dir(source.path) and not target.store.is_dir(target.path):
+    is_file = not source.store.is_dir(source.path)
+    if overwrite and is_file and not target.store.is_dir(target.path):
         _copy_file(source, target)
         return
     staged = End(target.store, _hidden_beside(target.path))
     try:
         _copy_tree(source, staged)
-        _put_in_place(target.store, staged.path, target.path)
+        if overwrite:
+            _put_in_place(target.store, staged.path, target.path)
+        else:
+            target.store.rename(staged.path, target.path)
     finally:
         if target.store.exists(staged.path):
             target.store.remove(staged.path, recursive=True)
@@ -49,8 +59,16 @@ def copy(source: End, target: End) -> None:
 def same_content(one: End, other: End) -> bool:
     """Tell whether two files, or two directories with all that they hold, are the same.
 
-    `False` also where it cannot be told without fetching the content.
+    `False` also where it cannot be told without fetching the content, or where somebody replaces
+    one of them meanwhile.
     """
+    try:
+        return _same(one, other)
+    except FileNotFoundError:
+        return False
+
+
+def _same(one: End, other: End) -> bool:
     if one.store.is_dir(one.path) != other.store.is_dir(other.path):
         return False
     if not one.store.is_dir(one.path):
@@ -93,17 +111,35 @@ def _copy_file(source: End, target: End) -> None:
 
 
 def _put_in_place(store: Store, staged: str, target: str) -> None:
-    if not store.exists(target):
-        store.rename(staged, target)
-        return
-    old = _hidden_beside(target)
-    store.rename(target, old)
+    """Let *staged* replace *target*; of several that do so at once, the last one stays."""
+    while not _rename_if_free(store, staged, target):
+        old = _hidden_beside(target)
+        if not _rename_if_there(store, target, old):
+            continue  # somebody else has just moved it away
+        try:
+            is_done = _rename_if_free(store, staged, target)
+        except BaseException:
+            store.rename(old, target)
+            raise
+        store.remove(old, recursive=True)
+        if is_done:
+            return
+
+
+def _rename_if_free(store: Store, source: str, target: str) -> bool:
     try:
-        store.rename(staged, target)
-    except BaseException:
-        store.rename(old, target)
-        raise
-    store.remove(old, recursive=True)
+        store.rename(source, target)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _rename_if_there(store: Store, source: str, target: str) -> bool:
+    try:
+        store.rename(source, target)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _hidden_beside(path: str) -> str:

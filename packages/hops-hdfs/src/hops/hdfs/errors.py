@@ -98,6 +98,8 @@ _NOT_EMPTY = _Meaning(
     "is a directory that is not empty",
     "remove it with recursive=True.",
 )
+_NO_NAME = _Meaning(PathError, "is too long for this file system, which limits names to 255 bytes")
+_ENDLESS = _Meaning(PathError, "is, or is below, a symbolic link that leads back to itself")
 _MEANINGS = {
     numbers.ENOENT: _Meaning(PathNotFoundError, "does not exist"),
     numbers.EEXIST: _Meaning(PathExistsError, "exists already"),
@@ -106,6 +108,8 @@ _MEANINGS = {
         PathNotDirectoryError, "or a parent of it is a file, and a directory was expected"
     ),
     numbers.ENOTEMPTY: _NOT_EMPTY,
+    numbers.ENAMETOOLONG: _NO_NAME,
+    numbers.ELOOP: _ENDLESS,
     numbers.ENOSPC: _FULL,
     numbers.EDQUOT: _FULL,
     numbers.EFBIG: _TOO_LARGE,
@@ -117,13 +121,13 @@ _MEANINGS_OF_WRITING = _MEANINGS | {
 }
 
 
-def translate(error: OSError, path: str, url: str, *, writing: bool) -> OSError | HopsError:
+def translate(error: OSError, path: str, store: str, *, writing: bool) -> OSError | HopsError:
     """Return the error of this package for *error*.
 
     Args:
         error: From the operating system.
         path: Project-relative path that the caller gave.
-        url: Of the store.
+        store: Where it is.
         writing: Whether the operation changes the store: only then does a missing permission mean
             that the store is not writable.
 
@@ -134,4 +138,4 @@ def translate(error: OSError, path: str, url: str, *, writing: bool) -> OSError 
     meaning = (_MEANINGS_OF_WRITING if writing else _MEANINGS).get(error.errno or 0)
     if meaning is None or isinstance(error, HopsError):
         return error
-    return meaning.kind(f"{path!r} {meaning.predicate} (in {url}).", hint=meaning.hint)
+    return meaning.kind(f"{path!r} {meaning.predicate} (in {store}).", hint=meaning.hint)

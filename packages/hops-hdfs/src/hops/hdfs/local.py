@@ -161,12 +161,12 @@ class LocalStore:
         """Return where *path* is, unless it is the root, which is no file and stays."""
         full = self._at(path)
         if full == self.root:
-            message = f"{path!r} is the root of {self.url}: a path below it was expected."
+            message = f"{path!r} is the root of {self.root}: a path below it was expected."
             raise PathError(message)
         return full
 
     def _translate(self, error: OSError, path: str, *, writing: bool) -> OSError | HopsError:
-        return translate(error, path, self.url, writing=writing)
+        return translate(error, path, self.root, writing=writing)
 
 
 class LocalDisk(LocalStore):

@@ -8,7 +8,7 @@ from hops.hdfs.paths import locate
 _DEFAULT = "Experiments/logfile"
 
 
-def log(message: object, name: str | None = None) -> None:
+def log(message: object) -> None:
     """Add a line to the log file of the current run.
 
     Any number of processes may log at once: no line is lost, and none is mixed with another. The
@@ -16,16 +16,13 @@ def log(message: object, name: str | None = None) -> None:
     may cost the last seconds.
 
     Args:
-        message: The line, as `str()` gives it; a line end is added if it has none.
-        name: A file of this name beside the log file, instead of the log file itself.
+        message: The line, as `str()` gives it; a line end is added if it has none, and what UTF-8
+            cannot hold is escaped.
 
     The file is what the environment variable `EXEC_LOGFILE` says, a path in the project; without it
     `Experiments/logfile`.
     """
-    path = os.environ.get(environment.EXEC_LOGFILE) or _DEFAULT
-    if name is not None:
-        path = f"{path.rpartition('/')[0]}/{name}"
-    place = locate(path)
+    place = locate(os.environ.get(environment.EXEC_LOGFILE) or _DEFAULT)
     line = str(message)
     text = line if line.endswith("\n") else f"{line}\n"
-    place.store.append(place.path, text.encode(errors="surrogateescape"))
+    place.store.append(place.path, text.encode(errors="backslashreplace"))

@@ -14,7 +14,8 @@ any other `scheme://`                     an error
 """
 
 import os
-from contextvars import copy_context
+import re
+from pathlib import PurePath
 from typing import NamedTuple
 
 from hops.core import environment
@@ -22,11 +23,13 @@ from hops.core.errors import SettingsError
 from hops.hdfs.atomic import TEMPORARY_PREFIX
 from hops.hdfs.errors import PathError, PathNotFoundError
 from hops.hdfs.store import Store, normalise, store_at
-from hops.project import connect, current
+from hops.project import current
+from hops.project.choice import PROJECTS, find_root
 
 AnyPath = str | bytes | os.PathLike[str]
 """What a path argument may be; bytes are decoded as file names are."""
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")  # RFC 3986, section 3.1
 _SCHEMES = ("hdfs", "hopsfs")
 _CLUSTER_PROJECTS = "/Projects"
 
@@ -87,7 +90,7 @@ def locate(path: AnyPath, project: str | None = None) -> Place:
 def root_of(project: str | None) -> str:
     """Return the root of the project of this name, of the current one if `None` or empty.
 
-    On a laptop it is the one that `hops.project.connect(project)` would give.
+    On a laptop it is in `~/hops`, unless the environment gives this very project another directory.
 
     Raises:
         PathError: This cannot be the name of a project.
@@ -98,7 +101,7 @@ def root_of(project: str | None) -> str:
     if "://" in here.root:
         return f"{here.root.rpartition('/')[0]}/{project}"
     try:
-        return copy_context().run(connect, project).root
+        return find_root(project)
     except SettingsError as error:
         message = f"{project!r} cannot be the name of a project."
         raise PathError(message) from error
@@ -126,9 +129,9 @@ def _place(root: str, path: str) -> Place:
 def _after_authority(text: str) -> str:
     """Return the path of an HDFS URL, and any other path as it is."""
     scheme, separator, rest = text.partition("://")
-    if not separator or not scheme.isalnum():
+    if not separator or not _SCHEME.fullmatch(scheme):
         return text
-    if scheme not in _SCHEMES:
+    if scheme.lower() not in _SCHEMES:
         message = f"{text!r} cannot be a path in a project: hdfs:// or hopsfs:// was expected."
         raise PathError(message)
     return f"/{rest.partition('/')[2]}"
@@ -151,7 +154,7 @@ def _in_other_project(path: str) -> Place | None:
     """Find the project of what `project_path(other)` gave, on a laptop."""
     if not path.startswith("/"):
         return None
-    projects = os.path.expanduser("~/hops")  # noqa: PTH111 - pathlib raises without a home
+    projects = str(PurePath(os.path.expanduser(PROJECTS)))  # noqa: PTH111 - pathlib raises without a home
     if _is_below(path, projects):
         return _place(*_split(path, projects))
     owner = os.environ.get(environment.HOPSWORKS_PROJECT_NAME)

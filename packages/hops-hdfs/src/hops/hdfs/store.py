@@ -152,12 +152,15 @@ def normalise(path: str) -> str:
     """Return the one spelling of *path*: no leading, trailing or double slash, no `.` or `..`.
 
     Raises:
-        PathError: `..` leaves the project.
+        PathError: `..` leaves the project, or there is a null byte, which no name can have.
 
     Example:
         >>> normalise("/Resources//./a/../b c.txt")
         'Resources/b c.txt'
     """
+    if "\0" in path:
+        message = f"{path!r} is no path: a null byte cannot be part of a name."
+        raise PathError(message)
     parts: list[str] = []
     for part in path.split("/"):
         if part == "..":

@@ -110,6 +110,14 @@ class StoreConformance:
         assert [entry.name for entry in store.list("dir")] == [name]
         assert store.read(f"dir/{name}") == b"x"
 
+    @pytest.mark.parametrize("name", ["n" * 256, "null\0byte"])
+    def test_names_that_cannot_be(self, store: Store, name: str) -> None:
+        """A name that is too long, or has a null byte, is an error of ours."""
+        for use in (*writes(store), store.read, store.list, store.remove):
+            store.publish("file", b"x")
+            with pytest.raises(PathError):
+                use(f"dir/{name}")
+
     def test_spellings_of_one_path(self, store: Store) -> None:
         """Leading, trailing and double slashes, and dots, do not matter."""
         store.publish("/a//./b/../file", b"x")
@@ -140,6 +148,18 @@ class StoreConformance:
             store.list("parent")
         assert not store.exists("parent/below")
         assert store.read("file") == store.read("parent") == b"x"
+
+    def test_append(self, store: Store) -> None:
+        """Data goes to the end of a file in one piece, also from many at once."""
+        if not self.can_append:
+            with pytest.raises(NotImplementedError):
+                store.append("a/log", b"one\n")
+            return
+        lines = [b"%d" % index * 9000 + b"\n" for index in range(8)]
+        at_once(8, lambda index: store.append("a/log", lines[index]))
+        store.append("a/log", b"last\n")
+        assert sorted(store.read("a/log").splitlines(keepends=True)) == [*lines, b"last\n"]
+        assert store.read("a/log").endswith(b"\nlast\n")
 
     # Local files
 

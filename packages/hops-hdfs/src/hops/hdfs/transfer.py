@@ -1,8 +1,9 @@
 """Copying and moving files and whole directories, under the old names.
 
 What is copied appears whole at its target or not at all. A directory is copied to a hidden name
-beside its target first; when a target is replaced, the old one is moved away, the new one takes its
-name, and only then is the old one removed.
+beside its target first; when it replaces one, the old one is moved away, the new one takes its
+name, and only then is the old one removed. A crash between the first two steps leaves the old one
+complete under a hidden name beside the target.
 """
 
 # ruff: noqa: FBT001, FBT002 - positional flags, as in the old library whose calls must work
@@ -11,7 +12,12 @@ import os
 from pathlib import Path
 
 from hops.hdfs.content import End, copy, same_content
-from hops.hdfs.errors import PathExistsError, PathNotDirectoryError, PathNotFoundError
+from hops.hdfs.errors import (
+    PathError,
+    PathExistsError,
+    PathNotDirectoryError,
+    PathNotFoundError,
+)
 from hops.hdfs.local import LocalDisk
 from hops.hdfs.paths import AnyPath, Place, locate
 from hops.hdfs.store import normalise
@@ -44,7 +50,7 @@ def copy_to_hdfs(
         raise PathNotFoundError(message)
     target = _target(relative_hdfs_path, _name(source.path), project)
     _refuse_taken(target, overwrite=overwrite)
-    copy(source, End(target.store, target.path))
+    copy(source, End(target.store, target.path), overwrite=overwrite)
 
 
 def copy_to_local(
@@ -78,7 +84,7 @@ def copy_to_local(
     source = End(place.store, place.path)
     target = End(directory.store, f"{directory.path}/{_name(place.full)}")
     if overwrite or not same_content(source, target):
-        copy(source, target)
+        copy(source, target, overwrite=True)
     return f"/{target.path}"
 
 
@@ -103,7 +109,7 @@ def cp(src_hdfs_path: AnyPath, dest_hdfs_path: AnyPath, overwrite: bool = False)
     source = locate(src_hdfs_path).existing()
     target = _target(dest_hdfs_path, _name(source.full))
     _refuse_taken(target, overwrite=overwrite)
-    copy(End(source.store, source.path), End(target.store, target.path))
+    copy(End(source.store, source.path), End(target.store, target.path), overwrite=overwrite)
 
 
 def move(src: AnyPath, dest: AnyPath) -> None:
@@ -123,8 +129,11 @@ def move(src: AnyPath, dest: AnyPath) -> None:
     if source.root == target.root:
         source.store.rename(source.path, target.path)
         return
+    if not source.path:
+        message = f"{source.root!r} is the root of a project, which stays where it is."
+        raise PathError(message)
     _refuse_taken(target, overwrite=False)
-    copy(End(source.store, source.path), End(target.store, target.path))
+    copy(End(source.store, source.path), End(target.store, target.path), overwrite=False)
     source.store.remove(source.path, recursive=True)
 
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 
-from hops.hdfs.errors import PathError, PathNotFoundError
+from hops.hdfs.errors import PathError
 from hops.hdfs.store import Entry, Store
 
 
@@ -51,7 +51,7 @@ def _children(store: Store, directory: str) -> Iterator[tuple[str, Entry]]:
 
 
 def _children_if_there(store: Store, directory: str) -> Iterator[tuple[str, Entry]]:
-    with suppress(PathNotFoundError):
+    with suppress(FileNotFoundError):
         return _children(store, directory)
     return iter(())
 

@@ -91,8 +91,11 @@ class Coordinator:
         self._directory = directory
         self._clock = clock
         self._changed = threading.Condition()
+        self._over = threading.Event()
         self._leases: dict[int, Lease] = {}
-        self._again: deque[tuple[Trial, int]] = deque()
+        self._again: deque[Lease] = deque()
+        self._agents: set[str] = set()
+        self._connections: dict[str, int] = {}
         self._gone_since: dict[str, float] = {}
         self._names: set[str] = set()
         self._asked = 0
@@ -110,25 +113,28 @@ class Coordinator:
         with self._changed:
             return self._is_finished()
 
-    @property
-    def trials_begun(self) -> int:
-        """How many trials have been handed out at least once."""
-        return self._asked
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until the run is finished; return whether it is."""
+        return self._over.wait(timeout_s)
+
+    def has_asked(self, agent: str) -> bool:
+        """Return whether *agent* has come so far as to ask for a trial."""
+        return agent in self._agents
 
     def stop(self) -> None:
         """Hand out no more; what runs may end."""
         with self._changed:
             self._stopped = True
-            self._again.clear()
-            self._changed.notify_all()
+            while self._again:
+                self._give_up(self._again.popleft(), State.KILLED, "The run was ended.")
+            self._notify()
 
     def kill(self) -> None:
         """Hand out no more, and end what runs."""
         self.stop()
         with self._changed:
             self._killed = True
-            running = [lease for lease in self._leases.values() if not lease.accepted]
-            for lease in running:
+            for lease in self._running():
                 self._give_up(lease, State.KILLED, "The run was ended.")
 
     def expire(self) -> None:
@@ -136,31 +142,35 @@ class Coordinator:
         now = self._clock()
         with self._changed:
             late = [a for a, since in self._gone_since.items() if now - since > RECONNECT_S]
-        for agent in late:
-            self.lose(agent, "its connection was lost")
+            for agent in late:
+                self.lose(agent, "its connection was lost")
 
     # -- what agents ask ------------------------------------------------------------------------
 
     def connected(self, agent: str) -> None:
         """Note that *agent* is there."""
         with self._changed:
+            self._connections[agent] = self._connections.get(agent, 0) + 1
             self._gone_since.pop(agent, None)
 
     def disconnected(self, agent: str) -> None:
-        """Note that the connection of *agent* is lost. It may come back."""
+        """Note that a connection of *agent* is lost. It may come back, or have done so already."""
         with self._changed:
-            self._gone_since[agent] = self._clock()
+            self._connections[agent] -= 1
+            if not self._connections[agent]:
+                del self._connections[agent]
+                self._gone_since[agent] = self._clock()
 
     def lose(self, agent: str, reason: str) -> None:
         """Note that *agent* has ended: its trial is to be run again."""
         with self._changed:
             self._gone_since.pop(agent, None)
-            for lease in [lease for lease in self._leases.values() if lease.agent == agent]:
-                if not lease.accepted:
+            for lease in self._running():
+                if lease.agent == agent:
                     self._lose(lease, reason)
 
     def next(self, agent: str, wait_s: float) -> Lease | None:
-        """Hand out a trial to *agent*.
+        """Hand out a trial to *agent*, which has none: one that it holds never came to it.
 
         Args:
             agent: Who asks.
@@ -171,6 +181,8 @@ class Coordinator:
         """
         deadline = self._clock() + wait_s
         with self._changed:
+            self._agents.add(agent)
+            self.lose(agent, "the worker never heard of it")
             while True:
                 found = self._take()
                 if found is not None:
@@ -206,7 +218,11 @@ class Coordinator:
                 self._lose(lease, report["error"])
                 return False
             lease.accepted = True
-        outcome = self._publisher.publish(lease, report)
+        try:
+            outcome = self._publisher.publish(lease, report)
+        except BaseException:
+            lease.accepted = False
+            raise
         with self._changed:
             self._settle(lease, outcome)
         return True
@@ -217,16 +233,25 @@ class Coordinator:
         waiting = not self._exhausted and not self._stopped
         return not (waiting or self._again or self._leases)
 
+    def _notify(self) -> None:
+        self._changed.notify_all()
+        if self._is_finished():
+            self._over.set()
+
+    def _running(self) -> list[Lease]:
+        return [lease for lease in self._leases.values() if not lease.accepted]
+
     def _take(self) -> tuple[Trial, int] | None:
         if self._again:
-            return self._again.popleft()
+            lost = self._again.popleft()
+            return lost.trial, lost.attempt + 1
         if self._exhausted or self._stopped:
             return None
         try:
             parameters = self._search.ask()
         except StopIteration:
             self._exhausted = True
-            self._changed.notify_all()
+            self._notify()
             return None
         return None if parameters is None else (self._made(parameters), 1)
 
@@ -254,13 +279,14 @@ class Coordinator:
     def _lose(self, lease: Lease, reason: str) -> None:
         if lease.attempt < MAX_ATTEMPTS and not self._stopped:
             del self._leases[lease.trial.number]
-            self._again.append((lease.trial, lease.attempt + 1))
+            self._again.append(lease)
             name = lease.trial.name or "the trial"
             last_line = reason.strip().rpartition("\n")[2]
             self.events.put(Noted(f"{name} was lost and is run again: {last_line}"))
             self._changed.notify_all()
         else:
-            error = f"The trial was lost {lease.attempt} times, the last time: {reason}"
+            often = f" {lease.attempt} times, the last time" if lease.attempt > 1 else ""
+            error = f"The trial was lost{often}: {reason}"
             self._give_up(lease, State.FAILED, error)
 
     def _give_up(self, lease: Lease, state: State, error: str) -> None:
@@ -270,7 +296,7 @@ class Coordinator:
 
     def _settle(self, lease: Lease, outcome: Outcome) -> None:
         self._search.tell(lease.trial.parameters or {}, outcome.metric)
-        del self._leases[lease.trial.number]
+        self._leases.pop(lease.trial.number, None)  # not there if it was to be run again
         self.outcomes.append(outcome)
         self.events.put(Ended(outcome))
-        self._changed.notify_all()
+        self._notify()

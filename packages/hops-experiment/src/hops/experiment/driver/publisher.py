@@ -1,9 +1,11 @@
 """Brings an accepted trial to its place in the run's directory."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from hops.experiment import record
 from hops.experiment.record import Outcome, State
+from hops.hdfs.errors import DirectoryNotEmptyError
 
 if TYPE_CHECKING:
     from hops.experiment.driver.coordinator import Lease
@@ -26,7 +28,8 @@ class Publisher:
     def publish(self, lease: "Lease", report: dict[str, Any]) -> Outcome:
         """Bring the attempt's files to the trial's place, and say how the trial ended.
 
-        A trial whose files cannot be read or moved has failed, with that as its error.
+        A finished trial whose files cannot be read or moved has failed, with that as its error.
+        One that failed may have none: an attempt that was lost before it began.
         """
         outputs, metric, problem = None, None, None
         state = State(report["state"])
@@ -35,14 +38,15 @@ class Publisher:
                 outputs, metric = self._read(lease)
             self._move(lease)
         except (OSError, ValueError) as error:
-            state, outputs, metric = State.FAILED, None, None
+            state = State.FAILED if state is State.FINISHED else state
+            outputs, metric = None, None
             problem = f"{type(error).__name__}: the trial's files are lost: {error}"
         return Outcome(
             trial=lease.trial,
             state=state,
             outputs=outputs,
             metric=metric,
-            error=problem or report["error"],
+            error=report["error"] or problem,
             traceback=report["traceback"],
             started=lease.started,
             seconds=report["seconds"],
@@ -64,4 +68,5 @@ class Publisher:
         names = [entry.name for entry in self._store.list(lease.directory)]
         for name in sorted(names, key=lambda name: name == record.OUTPUTS_FILE):
             self._store.rename(f"{lease.directory}/{name}", f"{lease.trial.directory}/{name}")
-        self._store.remove(lease.directory)
+        with suppress(DirectoryNotEmptyError):  # what the trial left running still writes there
+            self._store.remove(lease.directory)

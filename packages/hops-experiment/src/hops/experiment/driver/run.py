@@ -2,6 +2,7 @@
 
 import queue
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +11,7 @@ from hops.experiment import record
 from hops.experiment.driver.agents import Door, Engine
 from hops.experiment.driver.choice import best_of, metric_of_run
 from hops.experiment.driver.coordinator import Coordinator
-from hops.experiment.driver.packing import pack
+from hops.experiment.driver.packing import check_values_travel, pack
 from hops.experiment.driver.plan import Plan
 from hops.experiment.driver.publisher import Publisher
 from hops.experiment.driver.runfile import RunFiles
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
     from hops.project import Project
 
 POLL_S = 0.05
-"""How often the driver looks after its agents and redraws; events wake it at once."""
+"""How often the driver looks after its agents and shows what has happened."""
 
 FRUITLESS_DEPARTURES = 5
-"""How many agents may end one after the other before one of them has run a trial."""
+"""How many agents may end one after the other that have not even asked for a trial."""
 
 
 class Finished(NamedTuple):
@@ -46,14 +47,17 @@ def execute(plan: Plan, engine: Engine, door: Door) -> Finished:
     """Run *plan* on the agents of *engine*, which have been started and wait at the *door*.
 
     Raises:
-        PicklingError: The function cannot travel to another process.
+        PicklingError: The function or a value cannot travel to another process.
         AgentError: No agent could run trials.
         OSError: The project cannot be written.
         KeyboardInterrupt: The user interrupted the run; what had finished is kept.
     """
     project, store = current(), current_store()
     # Before the run has a directory: what fails here leaves nothing behind.
-    function = b"" if engine.name == "inline" else pack(plan.function)
+    function = b""
+    if engine.name != "inline":
+        function = pack(plan.function)
+        check_values_travel(plan.space or {})
     files = RunFiles(store, project, plan, engine.name)
     server = Server(door.listener, door.invitation.token)
     try:
@@ -112,6 +116,9 @@ class _Run:
             self._engine.serve(self._service, self._plan.function)
             interrupted = self._until_finished()
             state = State.KILLED if interrupted else self._state()
+        except BaseException:
+            self._coordinator.kill()
+            raise
         finally:
             self._finish(state)
         if interrupted:
@@ -136,29 +143,29 @@ class _Run:
         while not self._coordinator.is_finished:
             self._look_after_agents()
             self._coordinator.expire()
-            self._pass_on_events(POLL_S)
+            self._coordinator.wait(POLL_S)
+            self._pass_on_events()
             self._observer.tick()
 
     def _look_after_agents(self) -> None:
         for departure in self._engine.poll():
             self._coordinator.lose(departure.agent, departure.reason)
-            self._fruitless = 0 if self._coordinator.trials_begun else self._fruitless + 1
+            asked = self._coordinator.has_asked(departure.agent)
+            self._fruitless = 0 if asked else self._fruitless + 1
             if self._fruitless == FRUITLESS_DEPARTURES:
                 message = f"No worker could be started. The last one: {departure.reason}"
                 raise AgentError(message)
+        if self._server.failure is not None:
+            raise self._server.failure
         problem = self._service.broken or next(iter(self._server.refusals), None)
         if problem:
             message = f"A worker cannot run trials. {problem}"
             raise AgentError(message)
 
-    def _pass_on_events(self, wait_s: float) -> None:
-        try:
-            event = self._coordinator.events.get(timeout=wait_s)
+    def _pass_on_events(self) -> None:
+        with suppress(queue.Empty):
             while True:
-                self._observer.see(event)
-                event = self._coordinator.events.get_nowait()
-        except queue.Empty:
-            pass
+                self._observer.see(self._coordinator.events.get_nowait())
 
     def _outcomes(self) -> list[Outcome]:
         return sorted(self._coordinator.outcomes, key=lambda outcome: outcome.trial.number)
@@ -168,7 +175,7 @@ class _Run:
         return State.FINISHED if finished else State.FAILED
 
     def _finish(self, state: State) -> None:
-        self._pass_on_events(0)
+        self._pass_on_events()
         outcomes = self._outcomes()
         best = best_of(outcomes, self._plan.direction)
         metric = metric_of_run(self._plan, outcomes)

@@ -30,6 +30,7 @@ class RunFiles:
         """
         self._store = store
         self._plan = plan
+        space = record.plain(plan.space)  # first: any object's own str() may fail
         self.run_id = _claim(store)
         self.directory = record.run_directory(self.run_id)
         self._begin = time.time()
@@ -45,7 +46,7 @@ class RunFiles:
             "function": getattr(plan.function, "__name__", type(plan.function).__name__),
             "direction": plan.direction,
             "optimizationKey": plan.optimised_key,
-            "space": record.plain(plan.space),
+            "space": space,
             "jobName": os.environ.get(environment.HOPSWORKS_JOB_NAME),
             "kernelId": os.environ.get(environment.HOPSWORKS_KERNEL_ID),
             "created": int(self._begin * 1000),

@@ -22,7 +22,10 @@ FAREWELL_S = 2.0
 """How long agents have at the end of a run to hear that it is over, and to go."""
 
 STRANGERS = 32
-"""Most peers that have not proved themselves at a time; more are turned away at once."""
+"""Most peers that are let in before they have proved themselves; more wait outside."""
+
+PAUSE_S = 0.1
+"""Between two looks at whether the run is over, while nobody can be let in."""
 
 
 class Server:
@@ -43,8 +46,11 @@ class Server:
         self._tls = tls
         self._service: Service
         self._strangers = threading.BoundedSemaphore(STRANGERS)
+        self._closing = threading.Event()
         self._open: dict[wire.Connection, threading.Thread] = {}
         self._refusals: list[str] = []
+        self.failure: Exception | None = None
+        """What went wrong in answering an agent, for the run to raise; `None` if nothing did."""
 
     def start(self, service: "Service") -> None:
         """Answer with *service* from now on; who came earlier has been waiting."""
@@ -58,48 +64,67 @@ class Server:
 
     def close(self) -> None:
         """Take no more agents, let those that are there hear the end, and end all connections."""
+        self._closing.set()
         with suppress(OSError):  # macOS does not shut down listeners; closing is enough there
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         self._listener.close()
-        deadline = time.monotonic() + FAREWELL_S
-        for connection, thread in list(self._open.items()):
-            thread.join(max(0.0, deadline - time.monotonic()))
+        self._join()
+        for connection in list(self._open):
             connection.close()
+        self._join()
+
+    def _join(self) -> None:
+        deadline = time.monotonic() + FAREWELL_S
+        for thread in list(self._open.values()):
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _accept(self) -> None:
-        while True:
+        while not self._closing.is_set():
+            if not self._strangers.acquire(timeout=PAUSE_S):
+                continue
             try:
                 sock, _ = self._listener.accept()
-            except OSError:
-                return
-            if not self._strangers.acquire(blocking=False):
-                sock.close()
+            except OSError:  # the run is over, or this process has too many files open at present
+                self._strangers.release()
+                self._closing.wait(PAUSE_S)
                 continue
             threading.Thread(
                 target=self._meet, args=(sock,), name="hops-agent", daemon=True
             ).start()
 
     def _meet(self, sock: socket.socket) -> None:
-        try:
-            sock.settimeout(wire.HANDSHAKE_S)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls is not None:
-                sock = self._tls.wrap_socket(sock, server_side=True)
-            connection = wire.Connection(sock)
-            hello = wire.admit(connection, self._token)
-        except OSError:
-            sock.close()
-            return
-        finally:
-            self._strangers.release()
+        connection = wire.Connection(sock)
         self._open[connection] = threading.current_thread()
         try:
-            self._welcome(connection, hello)
+            hello = self._admit(connection)
+            if hello is not None and not self._closing.is_set():
+                self._serve(connection, hello)
+        except ProtocolError:
+            pass  # it has ended, or is lost: the coordinator waits for it for a while
+        except Exception as error:  # noqa: BLE001 - of any kind: the run ends with it
+            self.failure = error
         finally:
             del self._open[connection]
             connection.close()
 
-    def _welcome(self, connection: wire.Connection, hello: dict[str, Any]) -> None:
+    def _admit(self, connection: wire.Connection) -> dict[str, Any] | None:
+        """Return the hello of an agent; `None` if the peer is none."""
+        try:
+            connection.sock.settimeout(wire.HANDSHAKE_S)
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls is not None:
+                secured = self._tls.wrap_socket(
+                    connection.sock, server_side=True, do_handshake_on_connect=False
+                )
+                connection.sock = secured
+                secured.do_handshake()
+            return wire.admit(connection, self._token)
+        except OSError:
+            return None
+        finally:
+            self._strangers.release()
+
+    def _serve(self, connection: wire.Connection, hello: dict[str, Any]) -> None:
         problem = _mismatch(hello)
         if problem:
             self._refusals.append(problem)
@@ -111,19 +136,16 @@ class Server:
             connection.send(self._service.welcome)
             while True:
                 connection.send(*self._service.answer(agent, connection.receive(SILENCE_S)))
-        except ProtocolError:
-            pass  # it has ended, or is lost: the coordinator waits for it for a while
         finally:
             self._service.coordinator.disconnected(agent)
 
 
 def _mismatch(hello: dict[str, Any]) -> str | None:
-    theirs = {**{name: hello.get(name) for name in versions()}, "protocol": hello.get("protocol")}
     ours = {**versions(), "protocol": wire.PROTOCOL}
-    different = [name for name, version in ours.items() if theirs[name] != version]
+    different = [name for name, version in ours.items() if hello.get(name) != version]
     if not different:
         return None
-    there = ", ".join(f"{name} {theirs[name]}" for name in different)
+    there = ", ".join(f"{name} {hello.get(name)}" for name in different)
     here = ", ".join(f"{name} {ours[name]}" for name in different)
     install = f"hops-experiment=={ours['hops']} cloudpickle=={ours['cloudpickle']}"
     return (

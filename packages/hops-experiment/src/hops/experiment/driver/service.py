@@ -10,10 +10,10 @@
     broken {reason}                               -> done; the agent cannot run trials
 """
 
-import pickle
 from typing import TYPE_CHECKING, Any
 
 from hops.experiment import record, wire
+from hops.experiment.driver.packing import pack_parameters
 from hops.experiment.errors import ProtocolError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Service:
             ProtocolError: The message is none that an agent sends.
         """
         fields = dict(frame.message)
-        kind = fields.pop("type", None)
+        kind = str(fields.pop("type", None))
         if kind not in self._answers:
             message = f"A message that no agent sends: {kind!r}."
             raise ProtocolError(message)
@@ -74,7 +74,7 @@ class Service:
         lease = self.coordinator.next(agent, WAIT_S)
         if lease is None:
             return _DONE if self.coordinator.is_finished else wire.Frame({"type": "wait"})
-        return _lent(lease)
+        return wire.Frame(described(lease), pack_parameters(lease.trial.parameters))
 
     def _on_ended(
         self,
@@ -108,9 +108,10 @@ class Service:
         return _DONE
 
 
-def _lent(lease: "Lease") -> wire.Frame:
+def described(lease: "Lease") -> dict[str, Any]:
+    """Return what an agent is told of a trial that it is to run."""
     trial = lease.trial
-    message = {
+    return {
         "type": "trial",
         "number": trial.number,
         "attempt": lease.attempt,
@@ -119,14 +120,3 @@ def _lent(lease: "Lease") -> wire.Frame:
         "kept_as": trial.directory,
         "hparams": None if trial.parameters is None else record.plain(trial.parameters),
     }
-    return wire.Frame(message, b"" if trial.parameters is None else packed(trial.parameters))
-
-
-def packed(parameters: dict[str, Any]) -> bytes:
-    """Return *parameters* as bytes that unpickle to them in another process."""
-    if all(isinstance(value, bool | int | float | str | None) for value in parameters.values()):
-        return pickle.dumps(parameters)
-    import cloudpickle
-
-    data: bytes = cloudpickle.dumps(parameters)
-    return data

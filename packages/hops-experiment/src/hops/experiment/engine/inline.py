@@ -1,15 +1,14 @@
 """Trials in the caller's own process and thread, for a debugger and for `input()`."""
 
 import os
-import pickle
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from hops.experiment import wire
 from hops.experiment.driver.agents import Departure, Invitation
+from hops.experiment.driver.service import described
 from hops.experiment.worker import trial
 from hops.experiment.worker.attempt import Attempt
 from hops.experiment.worker.output import TrialOutput
@@ -48,11 +47,11 @@ class InlineEngine:
         Raises:
             KeyboardInterrupt: The user interrupted the function.
         """
-        lease, parameters = self._service.answer(_AGENT, wire.Frame({"type": "next"}))
-        if lease["type"] == "trial":
-            report = self._run(lease, pickle.loads(parameters) if parameters else None)  # noqa: S301 - our own
-            coordinator = self._service.coordinator
-            coordinator.report(_AGENT, lease["number"], lease["attempt"], report._asdict())
+        coordinator = self._service.coordinator
+        lease = coordinator.next(_AGENT, 0)
+        if lease is not None:
+            report = self._run(described(lease), lease.trial.parameters)
+            coordinator.report(_AGENT, lease.trial.number, lease.attempt, report._asdict())
             if report.error and report.error.startswith("KeyboardInterrupt"):
                 raise KeyboardInterrupt
         return []

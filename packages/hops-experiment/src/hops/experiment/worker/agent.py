@@ -90,8 +90,8 @@ class Agent:
         try:
             attempt = Attempt(self._store, lease, self._scratch)
             report = self._watch(lease, attempt, parameters)
-            lines, skipped = attempt.output.waiting()
             attempt.finish(report)
+            lines, skipped = attempt.output.waiting()
         except ProtocolError:
             raise
         except OSError as error:

@@ -26,10 +26,10 @@ class Attempt:
         self._is_local = local is not None
         self.directory = local or scratch / self._path.replace("/", "_")
         self.directory.mkdir()
-        self.output = TrialOutput(self.directory / record.LOG_FILE)
         if lease["hparams"] is not None:
             hparams = record.dumps(lease["hparams"])
             (self.directory / record.HPARAMS_FILE).write_bytes(hparams)
+        self.output = TrialOutput(self.directory / record.LOG_FILE)
 
     def finish(self, report: dict[str, Any]) -> None:
         """End the log with what went wrong, and bring the files into the project.
@@ -47,6 +47,8 @@ class Attempt:
         for root, _, files in os.walk(self.directory):
             for name in files:
                 source = Path(root, name)
+                if not source.is_file():  # a socket, a pipe, a link to nowhere
+                    continue
                 target = source.relative_to(self.directory).as_posix()
                 self._store.publish_file(f"{self._path}/{target}", source)
         import shutil

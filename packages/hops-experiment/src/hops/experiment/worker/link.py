@@ -41,8 +41,11 @@ class Link:
         Raises:
             OSError: Nobody answers, or the driver refuses this agent.
         """
+        return self._connect(wire.PATIENCE_S)
+
+    def _connect(self, timeout_s: float) -> dict[str, Any]:
         self._connection, welcome = wire.connect(
-            self._address, self._token, self._hello, tls=self._tls
+            self._address, self._token, self._hello, tls=self._tls, timeout_s=timeout_s
         )
         self._asked_at = None
         return welcome
@@ -88,17 +91,18 @@ class Link:
         """Come back after a lost connection, and ask whether the trial is still ours.
 
         Raises:
-            OSError: The driver is gone.
+            Closed: The driver is gone.
         """
         self._connection.close()
         deadline = time.monotonic() + RECONNECT_S
         while True:
             try:
-                self.connect()
+                self._connect(RECONNECT_S)
                 break
-            except OSError:
+            except OSError as error:
                 if time.monotonic() > deadline:
-                    raise
+                    message = f"The driver is gone: {error}"
+                    raise wire.Closed(message) from error
                 time.sleep(0.1)
         question = {"type": "resume", "number": lease["number"], "attempt": lease["attempt"]}
         return bool(self.request(question).message["go_on"])

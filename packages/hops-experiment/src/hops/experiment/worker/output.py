@@ -1,11 +1,16 @@
 """What a trial writes to its descriptors 1 and 2: kept in `output.log`, and passed on live."""
 
 import os
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 PENDING_BYTES = 32 * 1024
 """Most that waits to be passed on; more is counted only, and is in the file."""
+
+READS = 16
+"""Most reads of 64 KiB in a row: more than a pipe holds, so that what was written before is all
+taken, and few enough that a trial that writes without end does not keep the agent from the rest."""
 
 LAST_LINE = "Finished running task"
 """As hops-util-py ended the log."""
@@ -25,7 +30,7 @@ class TrialOutput:
 
     def drain(self, descriptor: int) -> None:
         """Take all that the trial has written so far. A full disk loses lines, never the trial."""
-        while True:
+        for _ in range(READS):
             try:
                 data = os.read(descriptor, 65536)
             except BlockingIOError:
@@ -45,7 +50,9 @@ class TrialOutput:
             self._pass_on(line)
 
     def note(self, text: str) -> None:
-        """Add lines of our own to the file alone."""
+        """Add lines of our own to the file alone, behind what the trial wrote."""
+        if self._rest:
+            self.add(b"\n")
         self._write(text.encode("utf-8", errors="backslashreplace").splitlines())
 
     def waiting(self) -> tuple[list[str], int]:
@@ -61,10 +68,9 @@ class TrialOutput:
 
     def close(self) -> None:
         """End the log."""
-        if self._rest:
-            self.add(b"\n")
         self.note(LAST_LINE)
-        self._file.close()
+        with suppress(OSError):  # of a network file system, that is full
+            self._file.close()
 
     def _write(self, lines: list[bytes]) -> None:
         if not lines or self._broken:
@@ -79,7 +85,7 @@ class TrialOutput:
             self._pass_on(f"hops: the log cannot be written any further: {error}".encode())
 
     def _pass_on(self, line: bytes) -> None:
-        self._pending_bytes += len(line)
+        self._pending_bytes += len(line) + 1  # empty lines are to be counted, too
         if self._pending_bytes > PENDING_BYTES:
             self._skipped += 1
         else:

@@ -4,15 +4,14 @@ Nothing of the user's is deleted and nothing is refused: a returned file is copi
 outputs, and what JSON cannot hold is kept as a pickle.
 """
 
+import functools
 import os
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hops.experiment import record
-
-if TYPE_CHECKING:
-    from hops.hdfs.store import Store
 
 ARRAY_ITEMS = 10_000
 """Largest array that is written into `.outputs.json` as a list; a larger one is pickled."""
@@ -23,25 +22,39 @@ _RESERVED = {
     record.METRIC_FILE,
     record.LOG_FILE,
     record.WORK,
+    # A run of one trial shares its directory with it:
+    record.RUN_FILE,
+    record.SUMMARY_FILE,
+    record.USER_LOG_FILE,
+    record.TENSORBOARD_FILE,
+    record.ATTEMPTS,
 }
 
 
 class Keeper:
     """Keeps one returned value in the trial's directory."""
 
-    def __init__(self, directory: Path, kept_as: str, work: Path, store: "Store") -> None:
+    def __init__(self, directory: Path, kept_as: str, work: Path, store_url: str) -> None:
         """Prepare to keep the outputs of one trial.
 
         Args:
             directory: Where the attempt writes, on this machine.
             kept_as: Where its files will be in the end, relative to the project.
             work: The trial's working directory; files in it are moved, files elsewhere copied.
-            store: The project, for returned paths such as `Experiments/...`.
+            store_url: The project, for returned paths such as `Experiments/...`.
         """
-        self._directory = directory
+        self._given = directory, work
         self._kept_as = kept_as
-        self._work = work
-        self._store = store
+        self._store_url = store_url
+        self._kept_at: dict[Path, Path] = {}
+
+    @functools.cached_property
+    def _directory(self) -> Path:
+        return self._given[0].resolve()
+
+    @functools.cached_property
+    def _work(self) -> Path:
+        return self._given[1].resolve()
 
     def keep(self, value: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever the user returns
         """Keep *value*, and return what `.outputs.json` holds.
@@ -55,7 +68,7 @@ class Keeper:
         return outputs
 
     def _kept(self, name: str, value: Any) -> Any:  # noqa: ANN401 - whatever the user returns
-        if value is None or isinstance(value, bool | int | float):
+        if value is None or isinstance(value, bool | float):
             return value
         if isinstance(value, str | os.PathLike):
             return self._path(os.fspath(value))
@@ -74,7 +87,7 @@ class Keeper:
             return self._copied_in_project(path) or path
         if found.is_relative_to(self._directory) and not found.is_relative_to(self._work):
             return f"{self._kept_as}/{found.relative_to(self._directory).as_posix()}"
-        target = self._free(found.name)
+        target = self._kept_at[found] = free_path(self._directory, found.name)
         if found.is_relative_to(self._work):
             found.rename(target)  # the trial is over, and its working directory is ours
         else:
@@ -84,21 +97,31 @@ class Keeper:
     def _found(self, path: str) -> Path | None:
         """Return the file that *path* names; a directory only below the trial's own."""
         try:
-            found = (self._work / path).resolve()
-            if found.is_file():
+            found = self._now_at((self._work / path).resolve())
+            if found.is_file() and os.access(found, os.R_OK):
                 return found
             below = found.is_relative_to(self._directory) and found != self._work
             return found if below and found != self._directory and found.is_dir() else None
         except (OSError, ValueError):  # a text that cannot be a path: too long, a null byte
             return None
 
+    def _now_at(self, path: Path) -> Path:
+        """Return where *path* is by now: it, or its directory, was returned before."""
+        for source, target in self._kept_at.items():
+            if path.is_relative_to(source):
+                return target / path.relative_to(source)
+        return path
+
     def _copied_in_project(self, path: str) -> str | None:
-        if not path.startswith(f"{record.EXPERIMENTS}/"):
+        if not path.startswith(f"{record.EXPERIMENTS}/") or ".." in path.split("/"):
             return None
-        if not self._store.exists(path) or self._store.is_dir(path):
+        from hops.hdfs.store import open_store
+
+        store = open_store(self._store_url)
+        if not store.exists(path) or store.is_dir(path):
             return None
-        target = self._free(path.rsplit("/", 1)[-1])
-        self._store.fetch_file(path, target)
+        target = free_path(self._directory, path.rsplit("/", 1)[-1])
+        store.fetch_file(path, target)
         return f"{self._kept_as}/{target.name}"
 
     def _pickled(self, name: str, value: Any) -> str:  # noqa: ANN401 - whatever the user returns
@@ -107,19 +130,20 @@ class Keeper:
         try:
             data = cloudpickle.dumps(value)
         except Exception as error:  # noqa: BLE001 - any object's own refusal; the trial is not to fail
-            return f"{value!r} (not kept: {type(error).__name__}: {error})"
-        target = self._free(f"{record.trial_name({name: ''})[:-1]}.pkl")
+            return f"{reprlib.repr(value)} (not kept: {type(error).__name__}: {error})"
+        target = free_path(self._directory, f"{record.trial_name({name: ''})[:-1]}.pkl")
         write_durably(target, data)
         return f"{self._kept_as}/{target.name}"
 
-    def _free(self, name: str) -> Path:
-        """Return a path in the trial's directory that nothing uses."""
-        stem, dot, suffix = name.partition(".")
-        candidate, count = name, 0
-        while candidate in _RESERVED or os.path.lexists(self._directory / candidate):
-            count += 1
-            candidate = f"{stem}_{count}{dot}{suffix}"
-        return self._directory / candidate
+
+def free_path(directory: Path, name: str) -> Path:
+    """Return a path in a trial's *directory* that nothing uses: *name*, or one like it."""
+    stem, dot, suffix = name.partition(".")
+    candidate, count = name, 0
+    while candidate in _RESERVED or os.path.lexists(directory / candidate):
+        count += 1
+        candidate = f"{stem}_{count}{dot}{suffix}"
+    return directory / candidate
 
 
 def write_durably(path: Path, data: bytes) -> None:

@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 from hops.experiment import record
 from hops.experiment.context import TrialContext, current_trial
 from hops.experiment.function import call
-from hops.experiment.worker.outputs import Keeper, write_durably
+from hops.experiment.worker.outputs import Keeper, free_path, write_durably
 
 TRACEBACK_BYTES = 64 * 1024
-"""Longest traceback that travels to the driver; the log has it whole."""
+"""Longest traceback that is kept: the end of it."""
+
+ERROR_BYTES = 2 * 1024
+"""Longest error that is told in one line."""
 
 LOCAL_LOGDIR = "local_logdir"
 """Name of TensorBoard's directory in the working directory, with `local_logdir=True`."""
@@ -97,13 +100,14 @@ def _prepared(assignment: Assignment) -> Iterator[Path]:
     """Give the function a working directory of its own, and tell it where it is."""
     work = Path(assignment.directory, record.WORK)
     work.mkdir()
-    logdir = work / LOCAL_LOGDIR if assignment.local_logdir else Path(assignment.directory)
-    logdir.mkdir(exist_ok=True)
+    logdir = assignment.directory
+    if assignment.local_logdir:
+        logdir = str(work / LOCAL_LOGDIR)
+        os.mkdir(logdir)  # noqa: PTH102 - a text already
     before = Path.cwd()
     os.chdir(work)
-    token = current_trial.set(
-        TrialContext(run_id=assignment.run_id, trial=assignment.trial, logdir=str(logdir))
-    )
+    context = TrialContext(run_id=assignment.run_id, trial=assignment.trial, logdir=logdir)
+    token = current_trial.set(context)
     try:
         yield work
     finally:
@@ -117,17 +121,15 @@ def _tidy(assignment: Assignment, work: Path) -> None:
     logdir = work / LOCAL_LOGDIR
     if assignment.local_logdir and logdir.is_dir():  # else the function returned it, or removed it
         for item in sorted(logdir.iterdir()):
-            item.rename(Path(assignment.directory, item.name))
+            item.rename(free_path(Path(assignment.directory), item.name))
         logdir.rmdir()
     with suppress(OSError):  # the function left files there: they are kept
         work.rmdir()
 
 
 def _keep(assignment: Assignment, value: Any, work: Path) -> None:  # noqa: ANN401 - the user's
-    from hops.hdfs.store import open_store
-
     directory = Path(assignment.directory)
-    keeper = Keeper(directory, assignment.kept_as, work, open_store(assignment.store_url))
+    keeper = Keeper(directory, assignment.kept_as, work, assignment.store_url)
     outputs = keeper.keep(value)
     write_durably(directory / record.OUTPUTS_FILE, record.dumps(outputs))
     if assignment.metric_key is not None:
@@ -140,8 +142,14 @@ def _failure(error: BaseException, assignment: Assignment, seconds: float) -> Re
     if hint:
         error.add_note(f"Hint: {hint}")
     text = "".join(traceback.format_exception(type(error), error, _users(error.__traceback__)))
-    line = "".join(traceback.format_exception_only(error)).strip().partition("\n")[0]
-    return Report(record.State.FAILED, line, text[-TRACEBACK_BYTES:], seconds)
+    return Report(record.State.FAILED, _in_one_line(error), text[-TRACEBACK_BYTES:], seconds)
+
+
+def _in_one_line(error: BaseException) -> str:
+    # A SyntaxError has indented lines with its place before the one that says what is wrong.
+    texts = traceback.format_exception_only(error)
+    said = next(text for text in texts if not text.startswith(" "))
+    return said.partition("\n")[0][:ERROR_BYTES]
 
 
 def _users(trace: TracebackType | None) -> TracebackType | None:
@@ -170,5 +178,4 @@ def unloadable(error: BaseException) -> Report:
     """Report a function, or its values, that could not be loaded in the trial's process."""
     error.add_note("Hint: what the function refers to must be importable where the trial runs.")
     text = "".join(traceback.format_exception(error))
-    line = "".join(traceback.format_exception_only(error)).partition("\n")[0]
-    return Report(record.State.FAILED, line, text[-TRACEBACK_BYTES:])
+    return Report(record.State.FAILED, _in_one_line(error), text[-TRACEBACK_BYTES:])
