@@ -1,8 +1,8 @@
 """The search of `digits.py` with PyTorch; each trial draws its curves in TensorBoard.
 
 Needs PyTorch, TensorBoard, and scikit-learn, which brings the images. Keep TensorFlow in another
-environment: PyTorch's `SummaryWriter` imports it where it is installed, and PyTorch's build for GPUs
-then ends the process, because each of the two has the same compiler inside.
+environment: where it is installed, PyTorch's `SummaryWriter` imports it, and PyTorch's build for
+GPUs then ends the process, because both carry the same compiler.
 """
 
 from hops import experiment, tensorboard

@@ -10,6 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from hops.hdfs.atomic import TEMPORARY_PREFIX
 from repository import DISTRIBUTIONS, DOCUMENTS, LIBRARIES, ROOT, Distribution
 
 each_library = pytest.mark.parametrize("distribution", LIBRARIES, ids=str)
@@ -68,6 +69,13 @@ def test_private_stays_private(distribution: Distribution) -> None:
     foreign = [name for name in imports(distribution) if owner(name) not in {None, distribution}]
 
     assert [name for name in foreign if re.search(r"\._(?!_)", name)] == []
+
+
+def test_the_doctor_knows_unfinished_files() -> None:
+    """`hops-doctor`, which imports nothing of hops, looks for the names that hops-hdfs gives."""
+    script = (ROOT / "packages/hops-core/scripts/hops-doctor").read_text()
+
+    assert f'\nUNFINISHED_PREFIX = "{TEMPORARY_PREFIX}"\n' in script
 
 
 def test_extras_that_are_named_exist() -> None:

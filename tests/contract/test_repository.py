@@ -2,6 +2,7 @@
 
 import os
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,19 @@ def test_no_file_names_a_machine(pattern: re.Pattern[str]) -> None:
     ]
 
     assert found == []
+
+
+def test_readme_is_complete() -> None:
+    """No placeholder of a measured number is left in it."""
+    assert re.findall(r"FIGURE_\w+", (ROOT / "README.md").read_text()) == []
+
+
+def test_every_command_is_explained() -> None:
+    """CONTRIBUTING says what each command of `hatch.toml` is for."""
+    scripts = tomllib.loads((ROOT / "hatch.toml").read_text())["envs"]["default"]["scripts"]
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+
+    assert [name for name in scripts if f"| `hatch run {name}` |" not in text] == []
 
 
 @each_distribution

@@ -2,7 +2,9 @@
 
 import runpy
 import shutil
+import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +34,31 @@ def test_little_room_is_a_warning(
 
     assert check.state == "warn"
     assert "make room" in check.hint
+
+
+def test_old_unfinished_files(
+    doctor: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the day after, the doctor says what removes them; a directory counts once, not twice."""
+    root = tmp_path / "it's a project"
+    for name in ("file", "a/.tmp-hops-1-ab/.tmp-hops-1-cd", ".tmp-hops-2-ef"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 60 * 60 * 24 - 10)
+    assert doctor("check_unfinished")(root).state == "ok"
+
+    monkeypatch.setattr(time, "time", lambda: now + 60 * 60 * 24 + 10)
+    check = doctor("check_unfinished")(root)
+
+    assert check.state == "warn"
+    assert "2 of them older than a day: .tmp-hops-2-ef, a/.tmp-hops-1-ab" in check.message
+    assert check.message.endswith("-ab")
+    command = check.hint.partition("then: ")[2]
+    subprocess.run(command, shell=True, check=True)  # noqa: S602 - as a user types it
+    assert (root / ".tmp-hops-2-ef").exists(), "it is of today"
+    subprocess.run(command.replace("-ctime +0", "-ctime 0"), shell=True, check=True)  # noqa: S602 - as above
+    assert sorted(root.rglob("*")) == [root / "a", root / "file"]
 
 
 def test_an_old_python(doctor: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:

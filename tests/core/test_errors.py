@@ -1,5 +1,3 @@
-import pickle
-
 import pytest
 
 from hops import core
@@ -33,18 +31,6 @@ def test_each_is_what_a_caller_already_catches(
     """Each error is a `HopsError` and has its second base."""
     assert issubclass(kind, HopsError)
     assert issubclass(kind, builtin)
-
-
-@each_error
-def test_survives_pickling(kind: type[HopsError]) -> None:
-    """Spark carries an error to the driver with its message and its hint."""
-    error = kind("no such thing: 'x'", hint="pip install x")
-
-    again = pickle.loads(pickle.dumps(error))
-
-    assert type(again) is kind
-    assert str(again) == str(error)
-    assert again.hint == "pip install x"
 
 
 @each_error

@@ -85,6 +85,20 @@ def test_two_dots_in_the_project_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert current().root == f"{tmp_path}/far/mine"
 
 
+@pytest.mark.parametrize("directory", ["", "~/mine"])
+def test_relative_home(monkeypatch: pytest.MonkeyPatch, directory: str) -> None:
+    """Where the home directory is what is relative, the hint is to mend that, and it does."""
+    monkeypatch.setenv("HOPS_PROJECT_DIR", directory)
+    monkeypatch.setenv("HOME", "somewhere")
+
+    with pytest.raises(SettingsError, match=r"'somewhere/.*absolute path") as caught:
+        current()
+
+    assert caught.value.hint == "export HOME=/an/absolute/directory"
+    monkeypatch.setenv("HOME", "/an/absolute/directory")
+    assert current().root.startswith("/an/absolute/directory/")
+
+
 @pytest.mark.parametrize("directory", ["mine", "./mine", "~nobody-of-this-name/mine", "/"])
 def test_project_dir_is_absolute(monkeypatch: pytest.MonkeyPatch, directory: str) -> None:
     """What would move with `os.chdir`, has no owner or is the whole disk is refused by name."""

@@ -1,7 +1,6 @@
 import errno
 import inspect
 import os
-import pickle
 from types import ModuleType
 
 import pytest
@@ -19,14 +18,11 @@ def classes(module: ModuleType) -> list[type[HopsError]]:
 
 @pytest.mark.parametrize("kind", classes(errors))
 def test_every_error(kind: type[HopsError]) -> None:
-    """Each is an `OSError` with a number, and survives pickling whole."""
+    """Each is an `OSError` with a number, which its message does not show."""
     error = kind("'a' is wrong.", hint="do something")
-    copy: HopsError = pickle.loads(pickle.dumps(error))
-    assert type(copy) is kind
-    assert isinstance(copy, OSError)
-    assert str(copy) == str(error) == "'a' is wrong.\n\nHint: do something"
-    assert copy.hint == "do something"
-    assert copy.errno is not None
+    assert isinstance(error, OSError)
+    assert error.errno is not None
+    assert str(error) == "'a' is wrong.\n\nHint: do something"
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,20 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from hops.hdfs import PathError, StoreFullError, StoreNotWritableError, open_store
+from hops.hdfs import (
+    PathError,
+    PathNotFoundError,
+    StoreFullError,
+    StoreNotWritableError,
+    open_store,
+)
 from hops.hdfs.local import LocalStore
 from hops.hdfs.store import Store
 from hops.hdfs.testing import StoreConformance
@@ -18,6 +27,20 @@ from hops.hdfs.testing import StoreConformance
 def root(tmp_path: Path) -> Path:
     """Return where the store of a test is; its name needs quoting in a URL."""
     return tmp_path / "pro ject %20#é"
+
+
+@pytest.fixture
+def ordinary_user() -> Iterator[None]:
+    """Let the test run with the rights of a user whom permissions bind."""
+    if os.geteuid() != 0:
+        yield
+        return
+    import_module("ctypes")  # now, because Python itself may lie where only root can read
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 @pytest.fixture
@@ -47,7 +70,7 @@ class TestWithoutNewSystemCalls(TestLocalStore):
 
         for call in ("os.link", "os.copy_file_range", "os.fchmod", "fcntl.flock"):
             monkeypatch.setattr(call, refuse)
-        monkeypatch.setattr("hops.hdfs.atomic._rename_if_free", lambda *_: False)
+        monkeypatch.setattr("hops.hdfs.atomic._renameat2", lambda *_: False)
 
     def test_one_of_many_renames(self, store: Store) -> None:
         """Without links two renames can meet, and still no directory with content is replaced."""
@@ -74,6 +97,30 @@ class TestUnwritable:
         """So it is with a directory."""
         with pytest.raises(StoreNotWritableError, match="HOPS_PROJECT_DIR"):
             getattr(LocalStore("/sys/hops-test"), method)("a/b")
+
+    @pytest.mark.usefixtures("ordinary_user")
+    def test_writable_and_not_listable(self) -> None:
+        """A directory that its user may write in and not list, as some share, takes all of it."""
+        with TemporaryDirectory() as directory:  # tmp_path is below what only its user may enter
+            root = Path(directory, "project")
+            root.mkdir()
+            root.chmod(0o333)
+            store = LocalStore(str(root))
+            store.publish("a", b"x")
+            assert store.put_if_absent("b", b"y")
+            store.append("b", b"z")
+            assert store.create_dir("dir")
+            store.publish("dir/c", b"x")
+            store.rename("a", "d")
+            store.rename("dir", "moved")
+            assert store.exchange("d", "b")
+            with pytest.raises(PermissionError):
+                store.list("")
+            assert (store.read("b"), store.read("d")) == (b"x", b"yz")
+            assert store.read("moved/c") == b"x"
+            store.remove("d")
+            root.chmod(0o700)
+            assert [entry.name for entry in store.list("")] == ["b", "moved"]
 
     def test_reading_needs_no_writing(
         self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
@@ -211,6 +258,17 @@ def test_rename_is_one_system_call(
         monkeypatch.delattr(call)
     store.rename(name, "new")
     assert store.exists("new")
+
+
+def test_exchange(store: LocalStore) -> None:
+    """Two names are swapped, whatever has them; one that is not there leaves the other."""
+    store.publish("file", b"x")
+    store.publish("dir/file", b"y")
+    assert store.exchange("file", "dir")
+    assert (store.read("dir"), store.read("file/file")) == (b"x", b"y")
+    with pytest.raises(PathNotFoundError, match="'missing'"):
+        store.exchange("dir", "missing")
+    assert store.read("dir") == b"x"
 
 
 @pytest.mark.parametrize("number", [errno.ENOTEMPTY, errno.ENOENT])

@@ -246,25 +246,6 @@ class TestCopyToLocal:
             hdfs.copy_to_local(path)
         assert tree(work) == before
 
-    def test_failure_of_the_last_step(self, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """If the new directory cannot take its name, the older one has it again."""
-        hdfs.copy_to_local("tree")
-        hdfs.dump("newer", "tree/a.txt")
-        renamed: list[str] = []
-        rename = LocalStore.rename
-
-        def fail_once(self: LocalStore, source: str, target: str) -> None:
-            renamed.append(target)
-            if len(renamed) == 3:  # the name is taken, the older one moves away, this one fails
-                raise OSError(5, "Input/output error")
-            rename(self, source, target)
-
-        monkeypatch.setattr(LocalStore, "rename", fail_once)
-        with pytest.raises(OSError, match="Input/output error"):
-            hdfs.copy_to_local("tree")
-        assert tree(work / "tree") == TREE
-        assert len(list(work.iterdir())) == 1
-
     def test_many_at_once(self, work: Path) -> None:
         """Of many that bring one directory to one place, none fails, and nothing is left over."""
         for content in ("newer", "newest"):
@@ -314,6 +295,61 @@ class TestCopyToLocal:
         (work / "link").symlink_to(here / "far/away")
         assert hdfs.copy_to_local("file.txt", "link/..") == f"{here}/far/file.txt"
         assert (here / "far/file.txt").exists()
+
+
+@pytest.mark.parametrize("kind", ["directory", "link", "link that leads nowhere"])
+def test_the_replaced_one_keeps_its_name(
+    here: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Linux replaces in one step what is there: a crash finds the older one or the newer one."""
+    hdfs.copy_to_hdfs(here / "tree", "")
+    target = here / "work/tree"
+    target.parent.mkdir()
+    if kind == "directory":
+        target.mkdir()
+    else:
+        target.symlink_to(here / "tree/sub" if kind == "link" else "nowhere")
+    renamed: list[str] = []
+    rename = LocalStore.rename
+
+    def watched(self: LocalStore, source: str, name: str) -> None:
+        renamed.append(f"/{source}")
+        rename(self, source, name)
+
+    monkeypatch.setattr(LocalStore, "rename", watched)
+    hdfs.copy_to_local("tree", target.parent)
+    assert str(target) not in renamed
+    assert not target.is_symlink()
+    assert tree(target) == TREE
+    assert os.listdir(target.parent) == ["tree"]  # noqa: PTH208 - hidden names too
+
+
+class TestWithoutExchange(TestCopyToLocal):
+    """The same where the system cannot swap two names."""
+
+    @pytest.fixture(autouse=True)
+    def old_system(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let it answer so."""
+        monkeypatch.setattr("hops.hdfs.atomic.exchange", lambda *_: False)
+
+    def test_failure_of_the_last_step(self, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """If the new directory cannot take its name, the older one has it again."""
+        hdfs.copy_to_local("tree")
+        hdfs.dump("newer", "tree/a.txt")
+        renamed: list[str] = []
+        rename = LocalStore.rename
+
+        def fail_once(self: LocalStore, source: str, target: str) -> None:
+            renamed.append(target)
+            if len(renamed) == 3:  # the name is taken, the older one moves away, this one fails
+                raise OSError(5, "Input/output error")
+            rename(self, source, target)
+
+        monkeypatch.setattr(LocalStore, "rename", fail_once)
+        with pytest.raises(OSError, match="Input/output error"):
+            hdfs.copy_to_local("tree")
+        assert tree(work / "tree") == TREE
+        assert len(list(work.iterdir())) == 1
 
 
 class TestWithoutLocalPaths(TestCopyToLocal):

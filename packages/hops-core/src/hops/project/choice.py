@@ -162,12 +162,20 @@ def _absolute(directory: str) -> str:
         hint = f"export {environment.HOPS_PROJECT_DIR}=/an/absolute/directory"
         raise SettingsError(message, hint=hint) from None
     if not path.is_absolute():
-        message = f"The project directory {directory!r} is relative. Expected an absolute path."
-        hint = f'export {environment.HOPS_PROJECT_DIR}="$PWD/{directory}"'
-        raise SettingsError(message, hint=hint)
+        _refuse_relative(directory, path)
     if ".." in path.parts:
         path = path.resolve()  # after a symbolic link, ".." is not what the letters say
     return f"/{str(path).lstrip('/')}"
+
+
+def _refuse_relative(directory: str, path: Path) -> NoReturn:
+    if directory.startswith("~"):
+        message = f"The home directory is relative, so that {directory!r} is {str(path)!r}. "
+        message += "Expected an absolute path."
+        raise SettingsError(message, hint="export HOME=/an/absolute/directory")
+    message = f"The project directory {directory!r} is relative. Expected an absolute path."
+    hint = f'export {environment.HOPS_PROJECT_DIR}="$PWD/{directory}"'
+    raise SettingsError(message, hint=hint)
 
 
 def _login() -> str:

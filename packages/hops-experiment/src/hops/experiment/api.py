@@ -31,7 +31,9 @@ class Options(TypedDict, total=False):
     forked in milliseconds; `spawn`: a new interpreter), or its process (`worker`, for many trials
     of milliseconds each)."""
     preload: Sequence[str]
-    """Modules to import once for all trials, such as `["torch"]`, instead of in each."""
+    """Modules to import once for all trials, such as `["torch"]`, instead of in each. Only such as
+    define things: trials are forked from the process that imports them, so one that computes or
+    starts threads when it is imported needs `isolation="spawn"` instead."""
     tensorboard: bool
     """Whether the run has a TensorBoard, and its trials the events for the HParams tab."""
     verbose: bool

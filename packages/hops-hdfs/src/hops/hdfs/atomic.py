@@ -17,7 +17,7 @@ from stat import S_IMODE, S_ISDIR, S_ISREG
 from typing import TypeVar
 
 TEMPORARY_PREFIX = ".tmp-hops-"
-"""How the name of an unfinished file starts."""
+"""How the name of an unfinished file starts; the number of the process that writes it follows."""
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NOT_OFFERED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTTY})
@@ -32,12 +32,20 @@ _COPY_BYTES = 1 << 26  # small enough for Ctrl-C to be heard between two calls
 _READ_BYTES = 1 << 20
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
+_RENAME_EXCHANGE = 2
 _R = TypeVar("_R")
 
 
 def sync_dir(path: str) -> None:
-    """Bring the names in the directory *path* to the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Bring the names in the directory *path* to the disk, where the system lets this user.
+
+    Whoever may write in a directory and not list it cannot open it: there the system brings the
+    names to the disk when it wants to.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -145,10 +153,26 @@ def remove_tree(path: str) -> None:
 def move(source: str, target: str, *, is_dir: bool) -> None:
     """Rename a file or a directory; `FileExistsError` if anything is at *target*."""
     _make_parents(target)
-    if not _rename_if_free(source, target):
+    if not _renameat2(source, target, _RENAME_NOREPLACE):
         (_move_dir if is_dir else _move_file)(source, target)
     sync_dir(os.path.dirname(target))
     sync_dir(os.path.dirname(source))
+
+
+def exchange(one: str, other: str) -> bool:
+    """Let two files or directories swap their names in one step.
+
+    Returns:
+        `False` where the system cannot, and nothing was done.
+
+    Raises:
+        FileNotFoundError: One of them is not there.
+    """
+    if not _renameat2(one, other, _RENAME_EXCHANGE):
+        return False
+    sync_dir(os.path.dirname(one))
+    sync_dir(os.path.dirname(other))
+    return True
 
 
 def open_file(path: str | os.PathLike[str]) -> int:
@@ -265,11 +289,11 @@ def _claim_and_replace(source: str, target: str) -> bool:
     return True
 
 
-def _rename_if_free(source: str, target: str) -> bool:
-    """Rename, refusing to replace, in one system call; `False` where there is no such call.
+def _renameat2(source: str, target: str, flag: int) -> bool:
+    """Rename as *flag* says, in one system call; `False` where there is no such call.
 
     Source:
-        renameat2(2) with RENAME_NOREPLACE: Linux 3.15, glibc 2.28.
+        renameat2(2): Linux 3.15, glibc 2.28; a file system may lack either flag.
     """
     import ctypes
 
@@ -277,7 +301,7 @@ def _rename_if_free(source: str, target: str) -> bool:
     if rename is None:
         return False
     old, new = os.fsencode(source), os.fsencode(target)
-    if rename(_AT_FDCWD, old, _AT_FDCWD, new, ctypes.c_uint(_RENAME_NOREPLACE)) == 0:
+    if rename(_AT_FDCWD, old, _AT_FDCWD, new, ctypes.c_uint(flag)) == 0:
         return True
     number = ctypes.get_errno()
     if number in _NOT_OFFERED:

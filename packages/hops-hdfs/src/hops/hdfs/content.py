@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hops.hdfs.atomic import TEMPORARY_PREFIX
-from hops.hdfs.local import LocalDisk
+from hops.hdfs.local import LocalDisk, LocalStore
 from hops.hdfs.store import Store
 from hops.hdfs.walk import walk
 
@@ -113,6 +113,9 @@ def _copy_file(source: End, target: End) -> None:
 def _put_in_place(store: Store, staged: str, target: str) -> None:
     """Let *staged* replace *target*; of several that do so at once, the last one stays."""
     while not _rename_if_free(store, staged, target):
+        if _exchange(store, staged, target):
+            store.remove(staged, recursive=True)  # by now the older one
+            return
         old = _hidden_beside(target)
         if not _rename_if_there(store, target, old):
             continue  # somebody else has just moved it away
@@ -132,6 +135,13 @@ def _rename_if_free(store: Store, source: str, target: str) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def _exchange(store: Store, one: str, other: str) -> bool:
+    try:
+        return isinstance(store, LocalStore) and store.exchange(one, other)
+    except FileNotFoundError:
+        return False
 
 
 def _rename_if_there(store: Store, source: str, target: str) -> bool:

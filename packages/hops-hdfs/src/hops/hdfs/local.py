@@ -138,6 +138,17 @@ class LocalStore:
         with _Translating(self, target, writing=True):
             atomic.move(old, new, is_dir=is_dir)
 
+    def exchange(self, one: str, other: str) -> bool:
+        """Let two files or directories swap their names at once; `False` where that cannot be done.
+
+        No other store has it: who replaces a directory needs another way, too.
+
+        Raises:
+            PathNotFoundError: One of them is not there.
+        """
+        with _Translating(self, other, writing=True):
+            return atomic.exchange(self._file_at(one), self._file_at(other))
+
     def remove(self, path: str, *, recursive: bool = False) -> None:
         """See `Store.remove`."""
         full = self._file_at(path)

@@ -1,9 +1,10 @@
 """Copying and moving files and whole directories, under the old names.
 
 What is copied appears whole at its target or not at all. A directory is copied to a hidden name
-beside its target first; when it replaces one, the old one is moved away, the new one takes its
-name, and only then is the old one removed. A crash between the first two steps leaves the old one
-complete under a hidden name beside the target.
+beside its target first; when it replaces one, the two swap their names in one step, and only then
+is the old one removed. Where the system cannot swap names, the old one is moved away before the new
+one takes its name: a crash between these two steps leaves the old one complete under a hidden name
+beside the target.
 """
 
 # ruff: noqa: FBT001, FBT002 - positional flags, as in the old library whose calls must work

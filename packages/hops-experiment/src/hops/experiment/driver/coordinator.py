@@ -206,18 +206,26 @@ class Coordinator:
         return not self._killed
 
     def report(self, agent: str, number: int, attempt: int, report: dict[str, Any]) -> bool:
-        """Take the end of a trial; return whether it was accepted.
+        """Take the end of a trial and publish it; return whether it was accepted."""
+        lease = self.accept(agent, number, attempt, report)
+        if lease is not None:
+            self.publish(lease, report)
+        return lease is not None
 
-        An accepted trial is on disk, in its place, when this returns.
-        """
+    def accept(self, agent: str, number: int, attempt: int, report: dict[str, Any]) -> Lease | None:
+        """Take the end of a trial, for `publish`; `None` if it does not count."""
         with self._changed:
             lease = self._lease(agent, number, attempt)
             if lease is None:
-                return False
+                return None
             if report["state"] == "LOST":
                 self._lose(lease, report["error"])
-                return False
+                return None
             lease.accepted = True
+            return lease
+
+    def publish(self, lease: Lease, report: dict[str, Any]) -> None:
+        """Bring an accepted trial to its place; it counts when it is on the disk there."""
         try:
             outcome = self._publisher.publish(lease, report)
         except BaseException:
@@ -225,7 +233,6 @@ class Coordinator:
             raise
         with self._changed:
             self._settle(lease, outcome)
-        return True
 
     # -- with the lock held ---------------------------------------------------------------------
 

@@ -135,7 +135,11 @@ class Server:
         try:
             connection.send(self._service.welcome)
             while True:
-                connection.send(*self._service.answer(agent, connection.receive(SILENCE_S)))
+                answer = self._service.answer(agent, connection.receive(SILENCE_S))
+                try:
+                    connection.send(*answer)
+                finally:
+                    self._service.settle(agent)
         finally:
             self._service.coordinator.disconnected(agent)
 

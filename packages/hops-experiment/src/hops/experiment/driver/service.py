@@ -47,6 +47,7 @@ class Service:
         self._function = function
         self.broken: str | None = None
         """Why an agent could not run trials at all; `None` as long as all can."""
+        self._unpublished: dict[str, tuple[Lease, dict[str, Any]]] = {}
         self._answers: dict[str, Callable[..., wire.Frame]] = {
             "next": self._on_next,
             "ended": self._on_ended,
@@ -70,11 +71,20 @@ class Service:
         answered: wire.Frame = self._answers[kind](agent, **fields)
         return answered
 
+    def settle(self, agent: str) -> None:
+        """Publish what *agent* has reported.
+
+        To be called when the answer is sent, so that it works on its next trial meanwhile.
+        """
+        pending = self._unpublished.pop(agent, None)
+        if pending is not None:
+            self.coordinator.publish(*pending)
+
     def _on_next(self, agent: str) -> wire.Frame:
         lease = self.coordinator.next(agent, WAIT_S)
         if lease is None:
             return _DONE if self.coordinator.is_finished else wire.Frame({"type": "wait"})
-        return wire.Frame(described(lease), pack_parameters(lease.trial.parameters))
+        return _lent(lease)
 
     def _on_ended(
         self,
@@ -87,7 +97,13 @@ class Service:
         **report: Any,  # noqa: ANN401 - the fields of a report
     ) -> wire.Frame:
         self.coordinator.beat(agent, number, attempt, lines, skipped)
-        self.coordinator.report(agent, number, attempt, report)
+        lease = self.coordinator.accept(agent, number, attempt, report)
+        if lease is not None:
+            self._unpublished[agent] = lease, report
+        ahead = self.coordinator.next(agent, 0)
+        if ahead is not None:
+            return _lent(ahead)
+        self.settle(agent)
         return self._on_next(agent)
 
     def _on_beat(
@@ -106,6 +122,10 @@ class Service:
     def _on_broken(self, _agent: str, *, reason: str) -> wire.Frame:
         self.broken = reason
         return _DONE
+
+
+def _lent(lease: "Lease") -> wire.Frame:
+    return wire.Frame(described(lease), pack_parameters(lease.trial.parameters))
 
 
 def described(lease: "Lease") -> dict[str, Any]:

@@ -1,0 +1,175 @@
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from driving import FailingSearch, cut, our_threads, until
+from hops.experiment import wire
+from hops.experiment.driver import agents as agents_module
+from hops.experiment.driver import server as server_module
+from hops.experiment.driver.agents import Departure, Door, Invitation
+from hops.experiment.driver.plan import Plan
+from hops.experiment.driver.run import FRUITLESS_DEPARTURES, execute
+from hops.experiment.driver.search.listed import ListedSearch
+from hops.experiment.driver.service import Service
+from hops.experiment.errors import AgentError, ProtocolError
+from hops.experiment.settings import Settings
+from hops.experiment.worker import link as link_module
+from hops.experiment.worker.link import Link
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class FakeEngine:
+    """Starts agents as the test says."""
+
+    name = "fake"
+    host = "127.0.0.1"
+    agents = 1
+
+    def __init__(self) -> None:
+        self.invitation: Invitation
+        self.polls = 0
+        self.links: list[Link] = []
+
+    def start(self, invitation: Invitation) -> None:
+        """Remember where the driver is."""
+        self.invitation = invitation
+
+    def serve(self, service: Service, function: Callable[..., Any]) -> None:
+        """Do nothing."""
+
+    def poll(self) -> list[Departure]:
+        """Return that nobody has ended."""
+        self.polls += 1
+        return []
+
+    def close(self) -> None:
+        """End all agents."""
+        for link in self.links:
+            cut(link)
+
+    def link(self, agent: str) -> Link:
+        """Return the end of an agent that has been let in."""
+        self.links.append(Link(self.invitation.address, self.invitation.token, agent))
+        self.links[-1].connect()
+        return self.links[-1]
+
+
+class TestTheRun:
+    """What the run makes of agents that do not work."""
+
+    @pytest.fixture(autouse=True)
+    def short_farewell(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Do not wait for agents that do not go."""
+        monkeypatch.setattr(server_module, "FAREWELL_S", 0.05)
+
+    def plan(self, search: Any = None) -> Plan:  # noqa: ANN401 - of any kind
+        """Return a plan of three trials."""
+        return Plan(
+            function=print,
+            search=search or ListedSearch([{"a": 1}, {"a": 2}, {"a": 3}]),
+            kind="PARALLEL_EXPERIMENTS",
+            name="no-name",
+            description=None,
+            space={"a": [1, 2, 3]},
+            metric_key=None,
+            direction=None,
+            local_logdir=False,
+            versioned_resources=(),
+            settings=Settings.choose(verbose=False, tensorboard=False),
+        )
+
+    def execute(self, engine: FakeEngine, plan: Plan) -> None:
+        """Run the plan, and see that nothing is left."""
+        door: Door = agents_module.open_door(engine.host)
+        engine.start(door.invitation)
+        try:
+            execute(plan, engine, door)
+        finally:
+            door.close()
+            engine.close()
+            until(lambda: not our_threads())
+
+    def test_an_agent_of_another_version_ends_the_run(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The user is told what to install, and where."""
+
+        class OldAgents(FakeEngine):
+            """Starts agents that have another release."""
+
+            def poll(self) -> list[Departure]:
+                """Let one come."""
+                with pytest.raises(ProtocolError):
+                    self.link("old")
+                return []
+
+        monkeypatch.setattr(link_module, "versions", lambda: {"python": "3.1"})
+        with pytest.raises(
+            AgentError, match=r"(?s)A worker cannot run trials.*pip install"
+        ) as caught:
+            self.execute(OldAgents(), self.plan())
+        assert "has python 3.1" in str(caught.value)
+
+    @pytest.mark.parametrize("begun", [0, 1])
+    def test_agents_that_always_end_end_the_run(self, project: "Path", begun: int) -> None:
+        """Also after a trial has been begun: what it had done is recorded as ended."""
+
+        class DyingAgents(FakeEngine):
+            """Starts agents that end before they ask for anything, but for the first."""
+
+            def poll(self) -> list[Departure]:
+                """Say that another one has ended."""
+                self.polls += 1
+                if self.polls <= begun:
+                    lease = self.link("good").request({"type": "next"}).message
+                    assert lease["type"] == "trial"
+                return [Departure(f"agent-{self.polls}", "it ended with 1: no space left")]
+
+        engine = DyingAgents()
+        with pytest.raises(AgentError, match=r"No worker could be started.*no space left"):
+            self.execute(engine, self.plan())
+        assert engine.polls == FRUITLESS_DEPARTURES
+        (run,) = (project / "Experiments").iterdir()
+        assert '"state": "FAILED"' in (run / ".experiment.json").read_text()
+        assert (run / ".summary.json").read_text().count("The run was ended.") == begun
+
+    def test_agents_that_had_work_may_end(self) -> None:
+        """However many do: their trials are run again, as often as may be."""
+
+        class WorkingAgents(FakeEngine):
+            """Starts agents that end while they run a trial."""
+
+            def poll(self) -> list[Departure]:
+                """Let one take a trial, and end."""
+                self.polls += 1
+                name = f"agent-{self.polls}"
+                link = self.link(name)
+                attempts.append(link.request({"type": "next"}).message.get("attempt"))
+                cut(link)
+                return [Departure(name, "it was killed")]
+
+        attempts: list[int | None] = []
+        self.execute(WorkingAgents(), self.plan())
+        assert Counter(attempts[:-1]) == {1: 3, 2: 3, 3: 3}
+        assert attempts[-1] is None
+
+    def test_an_error_in_the_search_is_raised(self) -> None:
+        """It comes to the caller, although it was met in another thread."""
+
+        class Agents(FakeEngine):
+            """Starts one agent."""
+
+            def poll(self) -> list[Departure]:
+                """Let it ask."""
+                self.polls += 1
+                if self.polls == 1:
+                    with pytest.raises(wire.Closed):
+                        self.link("x").request({"type": "next"})
+                return []
+
+        with pytest.raises(ZeroDivisionError):
+            self.execute(Agents(), self.plan(FailingSearch()))
