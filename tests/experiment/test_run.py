@@ -1,25 +1,30 @@
+import json
+import threading
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from driving import FailingSearch, cut, our_threads, until
+from driving import ENDED, PATIENCE_S, FailingSearch, cut, our_threads, until
 from hops.experiment import wire
 from hops.experiment.driver import agents as agents_module
 from hops.experiment.driver import server as server_module
 from hops.experiment.driver.agents import Departure, Door, Invitation
+from hops.experiment.driver.coordinator import Lease
 from hops.experiment.driver.plan import Plan
+from hops.experiment.driver.publisher import Publisher
 from hops.experiment.driver.run import FRUITLESS_DEPARTURES, execute
 from hops.experiment.driver.search.listed import ListedSearch
+from hops.experiment.driver.server import Server
 from hops.experiment.driver.service import Service
 from hops.experiment.errors import AgentError, ProtocolError
+from hops.experiment.record import Outcome
 from hops.experiment.settings import Settings
 from hops.experiment.worker import link as link_module
 from hops.experiment.worker.link import Link
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from hops.hdfs.store import current_store
 
 
 class FakeEngine:
@@ -115,7 +120,7 @@ class TestTheRun:
         assert "has python 3.1" in str(caught.value)
 
     @pytest.mark.parametrize("begun", [0, 1])
-    def test_agents_that_always_end_end_the_run(self, project: "Path", begun: int) -> None:
+    def test_agents_that_always_end_end_the_run(self, project: Path, begun: int) -> None:
         """Also after a trial has been begun: what it had done is recorded as ended."""
 
         class DyingAgents(FakeEngine):
@@ -157,6 +162,42 @@ class TestTheRun:
         assert Counter(attempts[:-1]) == {1: 3, 2: 3, 3: 3}
         assert attempts[-1] is None
 
+    def test_a_result_survives_an_error_in_the_search(self, project: Path) -> None:
+        """What was reported before the search failed is in its place, and in the summary."""
+
+        class Once(FailingSearch):
+            """Gives one trial before it fails."""
+
+            def __init__(self) -> None:
+                self.asked = 0
+
+            def ask(self) -> dict[str, Any] | None:
+                """Fail the second time."""
+                self.asked += 1
+                return {"a": 1} if self.asked == 1 else super().ask()
+
+        class Agents(FakeEngine):
+            """Starts one agent."""
+
+            def poll(self) -> list[Departure]:
+                """Let it run the trial, and ask for another."""
+                self.polls += 1
+                if self.polls == 1:
+                    link = self.link("x")
+                    directory = link.request({"type": "next"}).message["directory"]
+                    current_store().publish(f"{directory}/.outputs.json", b'{"metric": 7}')
+                    with pytest.raises(wire.Closed):
+                        link.request({**ENDED, "number": 0, "attempt": 1})
+                return []
+
+        with pytest.raises(ZeroDivisionError):
+            self.execute(Agents(), self.plan(Once()))
+        (run,) = (project / "Experiments").iterdir()
+        assert json.loads((run / ".summary.json").read_text()) == {
+            "combinations": [{"parameters": {"a": 1}, "outputs": {"metric": 7}}]
+        }
+        assert (run / "a=1/.outputs.json").exists()
+
     def test_an_error_in_the_search_is_raised(self) -> None:
         """It comes to the caller, although it was met in another thread."""
 
@@ -173,3 +214,45 @@ class TestTheRun:
 
         with pytest.raises(ZeroDivisionError):
             self.execute(Agents(), self.plan(FailingSearch()))
+
+    def test_what_was_reported_in_time_belongs_to_the_result(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A trial that is still being published when the run fails is in its summary."""
+        monkeypatch.setattr(server_module, "FAREWELL_S", PATIENCE_S)
+        publishing, ending = threading.Event(), threading.Event()
+        publish, close = Publisher.publish, Server.close
+
+        def slow_publish(publisher: Publisher, lease: Lease, report: dict[str, Any]) -> Outcome:
+            if lease.trial.number == 0:
+                publishing.set()
+                ending.wait(PATIENCE_S)
+            return publish(publisher, lease, report)
+
+        def told_close(server: Server) -> None:
+            ending.set()
+            close(server)
+
+        class Agents(FakeEngine):
+            """Starts one agent, and fails while its trial is being published."""
+
+            def poll(self) -> list[Departure]:
+                """Let it run a trial."""
+                link = self.link("x")
+                lease = link.request({"type": "next"}).message
+                store = current_store()
+                store.publish(f"{lease['directory']}/.outputs.json", b'{"metric": 7}')
+                link.ask({**ENDED, "number": 0, "attempt": 1})
+                publishing.wait(PATIENCE_S)
+                cut(link)
+                raise ZeroDivisionError
+
+        monkeypatch.setattr(Publisher, "publish", slow_publish)
+        monkeypatch.setattr(Server, "close", told_close)
+        with pytest.raises(ZeroDivisionError):
+            self.execute(Agents(), self.plan())
+
+        (run,) = (project / "Experiments").iterdir()
+        summary = json.loads((run / ".summary.json").read_text())
+        outputs = [combination["outputs"] for combination in summary["combinations"]]
+        assert {"metric": 7} in outputs

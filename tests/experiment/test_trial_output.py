@@ -248,3 +248,17 @@ def test_a_trial_that_writes_without_end_does_not_hold_us(
     monkeypatch.undo()
 
     assert len(reads) == READS
+
+
+def test_a_progress_bar_is_shown_while_it_moves(output: TrialOutput, log: Path) -> None:
+    """A line that is redrawn with carriage returns is passed on as it stands, once for each state."""
+    output.add(b"\r 10%\r 20%")
+    assert output.waiting() == (["20%"], 0)
+    assert output.waiting() == ([], 0)
+
+    output.add(b"\r 30%\r")
+    assert output.waiting() == (["30%"], 0)
+
+    output.add(b"100%\ndone\n")
+    assert output.waiting()[0][-1] == "done"
+    assert lines(log) == [b"\r 10%\r 20%\r 30%\r100%", b"done"]

@@ -1,11 +1,10 @@
 """Which run and trial the code is in: the ContextVar that the user's function is called under."""
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialContext:
+class TrialContext(NamedTuple):
     """What the running function may ask about itself."""
 
     run_id: str

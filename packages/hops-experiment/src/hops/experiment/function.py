@@ -1,10 +1,12 @@
 """The user's function: what it accepts, how it is packed, and how it is called."""
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hops.core import SettingsError
+
+if TYPE_CHECKING:
+    import inspect
 
 
 def check_callable(function: object) -> Callable[..., Any]:
@@ -30,14 +32,13 @@ def ordered_names(function: Callable[..., Any], names: Iterable[str]) -> list[st
     parameters = _parameters(function)
     if parameters is None:
         return given
-    kinds = inspect.Parameter
-    takes = [p.name for p in parameters if p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)]
-    takes_any = any(p.kind is kinds.VAR_KEYWORD for p in parameters)
+    takes = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
     _check_taken(function, [name for name in given if name not in takes and not takes_any], takes)
     needs = [
         p.name
         for p in parameters
-        if p.name in takes and p.default is kinds.empty and p.name not in given
+        if p.name in takes and p.default is p.empty and p.name not in given
     ]
     if needs:
         message = f"{_name(function)} needs a value for {_listed(needs)}."
@@ -49,12 +50,12 @@ def call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:  # 
     """Call *function* with *arguments* by name; by position where it takes them only so."""
     code = getattr(function, "__code__", None)
     if code is not None and not code.co_posonlyargcount:
-        return function(**arguments)
+        return function(**arguments)  # the signature takes longer than many a function
     by_name = dict(arguments)
     only_by_position = [
         parameter
         for parameter in _parameters(function) or ()
-        if parameter.kind is inspect.Parameter.POSITIONAL_ONLY
+        if parameter.kind is parameter.POSITIONAL_ONLY
     ]
     while only_by_position and only_by_position[-1].name not in by_name:
         only_by_position.pop()
@@ -62,7 +63,9 @@ def call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:  # 
     return function(*by_position, **by_name)
 
 
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
+def _parameters(function: Callable[..., Any]) -> "list[inspect.Parameter] | None":
+    import inspect  # takes longer than all of hops, and not every trial needs it
+
     try:
         return list(inspect.signature(function).parameters.values())
     except ValueError:  # a function written in C that does not say

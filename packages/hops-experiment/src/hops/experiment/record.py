@@ -17,9 +17,8 @@ Source:
 import json
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from hops.experiment.errors import FormatError
 
@@ -60,8 +59,7 @@ class State(StrEnum):
     KILLED = "KILLED"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class Trial(NamedTuple):
     """One execution of the user's function."""
 
     number: int
@@ -74,8 +72,7 @@ class Trial:
     """Where the finished trial is kept, relative to the project."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a trial ended."""
 
     trial: Trial

@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from hops.core import SettingsError, environment
 
@@ -29,8 +28,7 @@ class Direction(StrEnum):
     MIN = "MIN"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """How a run is executed. An argument goes before the environment, that before the default."""
 
     engine: str

@@ -1,8 +1,7 @@
 """What a run is asked to do."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hops.experiment.settings import Direction, Settings
 
@@ -11,8 +10,7 @@ if TYPE_CHECKING:
     from hops.hdfs.paths import Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(NamedTuple):
     """One call of the API, checked."""
 
     function: Callable[..., Any]

@@ -117,7 +117,7 @@ class _Run:
             interrupted = self._until_finished()
             state = State.KILLED if interrupted else self._state()
         except BaseException:
-            self._coordinator.kill()
+            self._kill()
             raise
         finally:
             self._finish(state)
@@ -135,9 +135,13 @@ class _Run:
             try:
                 self._loop()
             except KeyboardInterrupt:
-                self._coordinator.kill()
+                self._kill()
             return True
         return False
+
+    def _kill(self) -> None:
+        self._coordinator.kill()
+        self._server.close()  # first, what has been accepted is published: it belongs to the result
 
     def _loop(self) -> None:
         while not self._coordinator.is_finished:

@@ -96,8 +96,8 @@ class Server:
         connection = wire.Connection(sock)
         self._open[connection] = threading.current_thread()
         try:
-            hello = self._admit(connection)
-            if hello is not None and not self._closing.is_set():
+            hello = None if self._closing.is_set() else self._admit(connection)
+            if hello is not None:
                 self._serve(connection, hello)
         except ProtocolError:
             pass  # it has ended, or is lost: the coordinator waits for it for a while
@@ -135,9 +135,9 @@ class Server:
         try:
             connection.send(self._service.welcome)
             while True:
-                answer = self._service.answer(agent, connection.receive(SILENCE_S))
+                frame = connection.receive(SILENCE_S)
                 try:
-                    connection.send(*answer)
+                    connection.send(*self._service.answer(agent, frame))
                 finally:
                     self._service.settle(agent)
         finally:

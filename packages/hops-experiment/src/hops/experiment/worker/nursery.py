@@ -42,6 +42,7 @@ class Nursery:
     def __init__(self) -> None:
         """Fork the nursery. Call this before the agent has opened a socket or started a thread."""
         ours, theirs = socket.socketpair()
+        self._scratch = ""
         self.pid = os.fork()
         if self.pid == 0:
             ours.close()
@@ -68,6 +69,7 @@ class Nursery:
         Returns:
             What went wrong with *preload*, or `None`.
         """
+        self._scratch = scratch
         self._link.send({"path": path, "environ": environ, "preload": preload, "scratch": scratch})
         problem: str | None = self._link.receive(None).message["problem"]
         return problem
@@ -105,6 +107,7 @@ class Nursery:
         """End the nursery, and with it every child."""
         self._link.close()
         os.waitpid(self.pid, 0)
+        _remove(self._scratch)  # if the nursery was killed, it has not
 
 
 class _Keeper:
@@ -208,10 +211,14 @@ class _Keeper:
     def _end(self) -> None:
         for pid in self._children:
             _kill_group(pid)
-        if self._scratch:
-            import shutil
+        _remove(self._scratch)
 
-            shutil.rmtree(self._scratch, ignore_errors=True)
+
+def _remove(scratch: str) -> None:
+    if os.path.isdir(scratch):  # noqa: PTH112 - empty where there is none
+        import shutil
+
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _end_with(serve: Callable[[], Any]) -> None:

@@ -23,6 +23,7 @@ class TrialOutput:
         """Begin the log at *path*."""
         self._file = path.open("ab", buffering=0)
         self._rest = b""
+        self._drawn = b""
         self._lines: list[str] = []
         self._pending_bytes = 0
         self._skipped = 0
@@ -57,9 +58,17 @@ class TrialOutput:
 
     def waiting(self) -> tuple[list[str], int]:
         """Return the lines to pass on, and how many more were only counted; forget both."""
-        lines, skipped = self._lines, self._skipped
+        lines, skipped = self._lines or self._progress(), self._skipped
         self._lines, self._pending_bytes, self._skipped = [], 0, 0
         return lines, skipped
+
+    def _progress(self) -> list[str]:
+        """Return how a progress bar stands that redraws its line, if it has moved."""
+        drawn = self._rest.rstrip(b"\r").rpartition(b"\r")[2] if b"\r" in self._rest else b""
+        if drawn.strip() in (b"", self._drawn):
+            return []
+        self._drawn = drawn.strip()
+        return [self._drawn.decode("utf-8", errors="replace")]
 
     @property
     def is_waiting(self) -> bool:
