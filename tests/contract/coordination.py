@@ -5,7 +5,9 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-from hops.experiment.driver.coordinator import Coordinator, Event, Lease
+from hops.experiment.driver.coordinator import Coordinator
+from hops.experiment.driver.events import Event
+from hops.experiment.driver.lease import Lease
 from hops.experiment.record import Outcome, State
 
 PATIENCE_S = 20.0

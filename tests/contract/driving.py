@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from hops.experiment.driver.agents import open_door
-from hops.experiment.driver.coordinator import Coordinator, Lease
+from hops.experiment.driver.coordinator import Coordinator
+from hops.experiment.driver.lease import Lease
 from hops.experiment.driver.search.listed import ListedSearch
 from hops.experiment.driver.server import Server
 from hops.experiment.driver.service import Service

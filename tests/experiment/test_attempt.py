@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hops.experiment import record
-from hops.experiment.driver.coordinator import Lease
+from hops.experiment.driver.lease import Lease
 from hops.experiment.driver.publisher import Publisher
 from hops.experiment.record import State, Trial
 from hops.experiment.worker import trial as trial_module
@@ -65,6 +65,7 @@ def run(
         "store": store.url,
         "metric_key": None,
         "local_logdir": False,
+        "taken": [],
         "caller_directory": "/",
     }
     assignment = Assignment.of(facts | changes, LEASE, attempt.directory)

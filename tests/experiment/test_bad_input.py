@@ -1,6 +1,8 @@
 """What a user does wrong gets an error that says what to do, before anything is started."""
 
+import functools
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -159,3 +161,27 @@ def test_every_error_has_a_hint_where_one_helps() -> None:
         experiment.grid_search(train, {}, **QUIET)
 
     assert "\n\nHint: " in str(caught.value)
+
+
+async def asynchronous() -> int:
+    """Return nothing that could be kept."""
+    return 1
+
+
+def generator() -> Iterator[int]:
+    """Yield instead of returning."""
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("function", "kind"),
+    [
+        (asynchronous, "asynchronous"),
+        (functools.partial(asynchronous), "asynchronous"),
+        (generator, "a generator"),
+    ],
+)
+def test_a_function_that_does_not_return_is_refused(function: Any, kind: str) -> None:  # noqa: ANN401
+    """Asynchronous functions and generators would end before they have begun."""
+    with pytest.raises(SettingsError, match=f"is {kind}; expected one that returns"):
+        experiment.launch(function, **QUIET)

@@ -3,15 +3,9 @@ from typing import Any
 import pytest
 
 from coordination import GOOD, LOST, Bench, three
-from hops.experiment.driver.coordinator import (
-    MAX_ATTEMPTS,
-    RECONNECT_S,
-    Ended,
-    Lease,
-    Logged,
-    Noted,
-    Started,
-)
+from hops.experiment.driver.coordinator import MAX_ATTEMPTS, RECONNECT_S
+from hops.experiment.driver.events import Ended, Logged, Noted, Started
+from hops.experiment.driver.lease import Lease
 from hops.experiment.record import Outcome, State
 
 

@@ -4,12 +4,8 @@ from collections import Counter
 import pytest
 
 from coordination import GOOD, LOST, PATIENCE_S, Bench
-from hops.experiment.driver.coordinator import (
-    Ended,
-    Lease,
-    Noted,
-    Started,
-)
+from hops.experiment.driver.events import Ended, Noted, Started
+from hops.experiment.driver.lease import Lease
 
 
 class TestThreads:

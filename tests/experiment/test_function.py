@@ -176,6 +176,7 @@ def test_arguments_by_position_come_to_their_place(
 ) -> None:
     """Where one that has no name for callers is left out, its default stands in its place."""
     assert call(positional_only, arguments) == expected
+    assert call(decorated(positional_only), arguments) == expected
 
 
 def test_what_the_function_raises_is_its_own() -> None:

@@ -393,6 +393,24 @@ def test_versioned_resources_are_copied_into_the_run() -> None:
     assert facts["versionedResources"] == [f"Experiments/{Path(logdir).name}/nb.ipynb"]
 
 
+def test_resources_and_returned_files_may_have_one_name() -> None:
+    """Resources of one name, and a returned file that is named like them, are all kept."""
+    for place in ("a", "b"):
+        hdfs.dump(place, f"{place}/nb.ipynb")
+
+    def train() -> str:
+        Path("nb.ipynb").write_text("returned")
+        return "nb.ipynb"
+
+    logdir, outputs = experiment.launch(
+        train, versioned_resources=["a/nb.ipynb", "b/nb.ipynb"], **QUIET
+    )
+
+    kept = {path.read_text() for path in Path(logdir).glob("nb*.ipynb")}
+    assert kept == {"a", "b", "returned"}
+    assert hdfs.load(outputs["metric"]) == b"returned"
+
+
 def test_hdfs_log_writes_to_the_log_of_the_run() -> None:
     """`hdfs.log` inside a trial adds to the run's logfile, from every trial."""
     result = experiment.launch(lambda a: hdfs.log(f"hello {a}"), {"a": [1, 2]}, **QUIET)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from hops.experiment import record
-from hops.experiment.driver.coordinator import Lease
+from hops.experiment.driver.lease import Lease
 from hops.experiment.driver.publisher import Publisher
 from hops.experiment.record import State, Trial
 from hops.hdfs.errors import PathNotFoundError

@@ -12,7 +12,7 @@ from hops.experiment import wire
 from hops.experiment.driver import agents as agents_module
 from hops.experiment.driver import server as server_module
 from hops.experiment.driver.agents import Departure, Door, Invitation
-from hops.experiment.driver.coordinator import Lease
+from hops.experiment.driver.lease import Lease
 from hops.experiment.driver.plan import Plan
 from hops.experiment.driver.publisher import Publisher
 from hops.experiment.driver.run import FRUITLESS_DEPARTURES, execute

@@ -24,7 +24,7 @@ from hops.experiment import versions as versions_module
 from hops.experiment import wire
 from hops.experiment.driver import server as server_module
 from hops.experiment.driver import service as service_module
-from hops.experiment.driver.coordinator import Logged
+from hops.experiment.driver.events import Logged
 from hops.experiment.errors import ProtocolError
 from hops.experiment.worker import link as link_module
 

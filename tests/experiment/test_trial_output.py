@@ -251,7 +251,7 @@ def test_a_trial_that_writes_without_end_does_not_hold_us(
 
 
 def test_a_progress_bar_is_shown_while_it_moves(output: TrialOutput, log: Path) -> None:
-    """A line that is redrawn with carriage returns is passed on as it stands, once for each state."""
+    """A line that is redrawn with carriage returns is passed on as it stands, once per state."""
     output.add(b"\r 10%\r 20%")
     assert output.waiting() == (["20%"], 0)
     assert output.waiting() == ([], 0)

@@ -13,13 +13,29 @@ def check_callable(function: object) -> Callable[..., Any]:
     """Return *function* if it can be called.
 
     Raises:
-        SettingsError: It cannot.
+        SettingsError: It cannot, or it would not return its result.
     """
     if callable(function):
+        _check_returns(function)
         return function
     message = f"The training function is {function!r}; expected something that can be called."
     hint = "Pass the function itself: launch(train), and not its result: launch(train())."
     raise SettingsError(message, hint=hint if function is None else None)
+
+
+def _check_returns(function: Callable[..., Any]) -> None:
+    import inspect
+
+    forms = (function, getattr(function, "__call__", None))  # noqa: B004 - of an object, its method
+    kinds = {
+        "asynchronous": any(map(inspect.iscoroutinefunction, forms)),
+        "a generator": any(map(inspect.isgeneratorfunction, forms)),
+    }
+    for kind, is_it in kinds.items():
+        if is_it:
+            message = f"{_name(function)} is {kind}; expected one that returns its result."
+            hint = "Wrap it: lambda: asyncio.run(train())." if kind == "asynchronous" else None
+            raise SettingsError(message, hint=hint)
 
 
 def ordered_names(function: Callable[..., Any], names: Iterable[str]) -> list[str]:
@@ -49,7 +65,7 @@ def ordered_names(function: Callable[..., Any], names: Iterable[str]) -> list[st
 def call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the user's
     """Call *function* with *arguments* by name; by position where it takes them only so."""
     code = getattr(function, "__code__", None)
-    if code is not None and not code.co_posonlyargcount:
+    if code is not None and not code.co_posonlyargcount and not hasattr(function, "__wrapped__"):
         return function(**arguments)  # the signature takes longer than many a function
     by_name = dict(arguments)
     only_by_position = [

@@ -10,9 +10,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from hops.experiment.driver.events import Ended, Event, Logged, Noted, Started
+from hops.experiment.driver.lease import Lease
 from hops.experiment.driver.search import Search
 from hops.experiment.record import Outcome, State, Trial, attempt_directory, trial_name
 
@@ -24,51 +25,6 @@ MAX_ATTEMPTS = 3
 
 RECONNECT_S = 2.0
 """How long an agent whose connection is lost may take to come back."""
-
-
-class Started(NamedTuple):
-    """An agent has begun a trial."""
-
-    trial: Trial
-    directory: str
-    """Where the attempt writes, relative to the project."""
-
-
-class Logged(NamedTuple):
-    """A trial has written lines."""
-
-    trial: Trial
-    lines: list[str]
-    skipped: int
-    """Lines that were too many to pass on."""
-
-
-class Ended(NamedTuple):
-    """A trial has ended, and is on disk."""
-
-    outcome: Outcome
-
-
-class Noted(NamedTuple):
-    """Something that the user should know."""
-
-    text: str
-
-
-Event = Started | Logged | Ended | Noted
-
-
-@dataclass(slots=True)
-class Lease:
-    """A trial that an agent runs."""
-
-    trial: Trial
-    attempt: int
-    agent: str
-    directory: str
-    started: float
-    accepted: bool = False
-    """A report for it is being published: it cannot be lost any more."""
 
 
 class Coordinator:

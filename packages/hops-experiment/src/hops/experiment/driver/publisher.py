@@ -8,7 +8,7 @@ from hops.experiment.record import Outcome, State
 from hops.hdfs.errors import DirectoryNotEmptyError
 
 if TYPE_CHECKING:
-    from hops.experiment.driver.coordinator import Lease
+    from hops.experiment.driver.lease import Lease
     from hops.hdfs.store import Store
 
 

@@ -83,6 +83,7 @@ def _welcome(plan: Plan, project: "Project", store: "Store", files: RunFiles) ->
         },
         "metric_key": plan.optimised_key,
         "local_logdir": plan.local_logdir,
+        "taken": files.resources,
         "caller_directory": str(Path.cwd()),
     }
 

@@ -33,6 +33,8 @@ class RunFiles:
         space = record.plain(plan.space)  # first: any object's own str() may fail
         self.run_id = _claim(store)
         self.directory = record.run_directory(self.run_id)
+        self.resources: list[str] = []
+        """Names of the versioned resources in the directory."""
         self._begin = time.time()
         self._facts: dict[str, Any] = {
             "format": record.FORMAT,
@@ -84,9 +86,14 @@ class RunFiles:
 
     def _version(self, resource: "Place") -> str:
         """Copy a resource into the run's directory, and return where it is kept."""
-        target = f"{self.directory}/{resource.path.rsplit('/', 1)[-1]}"
-        self._store.publish(target, resource.store.read(resource.path))
-        return target
+        name = resource.path.rpartition("/")[2]
+        stem, dot, suffix = name.partition(".")
+        while name in self.resources:  # of the same name, from another directory
+            stem += "_"
+            name = f"{stem}{dot}{suffix}"
+        self.resources.append(name)
+        self._store.publish(f"{self.directory}/{name}", resource.store.read(resource.path))
+        return f"{self.directory}/{name}"
 
     def _remove_if_empty(self, directory: str) -> None:
         if not self._store.list(directory):  # an attempt that was lost keeps its log there

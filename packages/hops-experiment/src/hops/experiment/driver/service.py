@@ -19,7 +19,8 @@ from hops.experiment.errors import ProtocolError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hops.experiment.driver.coordinator import Coordinator, Lease
+    from hops.experiment.driver.coordinator import Coordinator
+    from hops.experiment.driver.lease import Lease
 
 WAIT_S = 10.0
 """How long an agent without work waits for an answer; shorter than it would take for silence."""

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from hops.experiment.settings import Settings
 
 END_S = 5.0
-"""How long an agent may take to end by itself when the run is over."""
+"""How long the agents may take to end by themselves when the run is over."""
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -59,9 +60,10 @@ class LocalEngine:
 
     def close(self) -> None:
         """Let the agents end, or end them."""
+        deadline = time.monotonic() + END_S
         for running in self._running:
             try:
-                running.process.wait(END_S)
+                running.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 running.process.kill()  # its nursery ends the trial
                 running.process.wait()

@@ -7,7 +7,7 @@ outputs, and what JSON cannot hold is kept as a pickle.
 import functools
 import os
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,9 @@ _RESERVED = {
 class Keeper:
     """Keeps one returned value in the trial's directory."""
 
-    def __init__(self, directory: Path, kept_as: str, work: Path, store_url: str) -> None:
+    def __init__(
+        self, directory: Path, kept_as: str, work: Path, store_url: str, taken: Collection[str] = ()
+    ) -> None:
         """Prepare to keep the outputs of one trial.
 
         Args:
@@ -42,10 +44,12 @@ class Keeper:
             kept_as: Where its files will be in the end, relative to the project.
             work: The trial's working directory; files in it are moved, files elsewhere copied.
             store_url: The project, for returned paths such as `Experiments/...`.
+            taken: Names that no file may get.
         """
         self._given = directory, work
         self._kept_as = kept_as
         self._store_url = store_url
+        self._taken = taken
         self._kept_at: dict[Path, Path] = {}
 
     @functools.cached_property
@@ -87,11 +91,12 @@ class Keeper:
             return self._copied_in_project(path) or path
         if found.is_relative_to(self._directory) and not found.is_relative_to(self._work):
             return f"{self._kept_as}/{found.relative_to(self._directory).as_posix()}"
-        target = self._kept_at[found] = free_path(self._directory, found.name)
+        target = self._kept_at[found] = self._free(found.name)
         if found.is_relative_to(self._work):
             found.rename(target)  # the trial is over, and its working directory is ours
         else:
             _copy(found, target)
+        _sync(target)
         return f"{self._kept_as}/{target.name}"
 
     def _found(self, path: str) -> Path | None:
@@ -120,9 +125,12 @@ class Keeper:
         store = open_store(self._store_url)
         if not store.exists(path) or store.is_dir(path):
             return None
-        target = free_path(self._directory, path.rsplit("/", 1)[-1])
+        target = self._free(path.rsplit("/", 1)[-1])
         store.fetch_file(path, target)
         return f"{self._kept_as}/{target.name}"
+
+    def _free(self, name: str) -> Path:
+        return free_path(self._directory, name, self._taken)
 
     def _pickled(self, name: str, value: Any) -> str:  # noqa: ANN401 - whatever the user returns
         import cloudpickle
@@ -131,16 +139,16 @@ class Keeper:
             data = cloudpickle.dumps(value)
         except Exception as error:  # noqa: BLE001 - any object's own refusal; the trial is not to fail
             return f"{reprlib.repr(value)} (not kept: {type(error).__name__}: {error})"
-        target = free_path(self._directory, f"{record.trial_name({name: ''})[:-1]}.pkl")
+        target = self._free(f"{record.trial_name({name: ''})[:-1]}.pkl")
         write_durably(target, data)
         return f"{self._kept_as}/{target.name}"
 
 
-def free_path(directory: Path, name: str) -> Path:
+def free_path(directory: Path, name: str, taken: Collection[str] = ()) -> Path:
     """Return a path in a trial's *directory* that nothing uses: *name*, or one like it."""
     stem, dot, suffix = name.partition(".")
     candidate, count = name, 0
-    while candidate in _RESERVED or os.path.lexists(directory / candidate):
+    while candidate in _RESERVED or candidate in taken or os.path.lexists(directory / candidate):
         count += 1
         candidate = f"{stem}_{count}{dot}{suffix}"
     return directory / candidate
@@ -159,8 +167,14 @@ def _copy(source: Path, target: Path) -> None:
     import shutil
 
     shutil.copyfile(source, target)
-    with target.open("rb+") as file:
-        os.fsync(file.fileno())
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or all files of a directory, are on the disk."""
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    for name in files:
+        with name.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def _listed(value: Any) -> Any:  # noqa: ANN401 - any value

@@ -37,6 +37,8 @@ class Assignment(NamedTuple):
     metric_key: str | None
     """The output that a search compares; `None` where nothing is compared."""
     local_logdir: bool
+    taken: list[str]
+    """Names of files that are in the run's directory already."""
     caller_directory: str
     """Where the program was started, for a better message about a missing file."""
 
@@ -51,6 +53,7 @@ class Assignment(NamedTuple):
             store_url=run["store"],
             metric_key=run["metric_key"],
             local_logdir=run["local_logdir"],
+            taken=run["taken"],
             caller_directory=run["caller_directory"],
         )
 
@@ -121,7 +124,7 @@ def _tidy(assignment: Assignment, work: Path) -> None:
     logdir = work / LOCAL_LOGDIR
     if assignment.local_logdir and logdir.is_dir():  # else the function returned it, or removed it
         for item in sorted(logdir.iterdir()):
-            item.rename(free_path(Path(assignment.directory), item.name))
+            item.rename(free_path(Path(assignment.directory), item.name, assignment.taken))
         logdir.rmdir()
     with suppress(OSError):  # the function left files there: they are kept
         work.rmdir()
@@ -129,7 +132,7 @@ def _tidy(assignment: Assignment, work: Path) -> None:
 
 def _keep(assignment: Assignment, value: Any, work: Path) -> None:  # noqa: ANN401 - the user's
     directory = Path(assignment.directory)
-    keeper = Keeper(directory, assignment.kept_as, work, assignment.store_url)
+    keeper = Keeper(directory, assignment.kept_as, work, assignment.store_url, assignment.taken)
     outputs = keeper.keep(value)
     write_durably(directory / record.OUTPUTS_FILE, record.dumps(outputs))
     if assignment.metric_key is not None:

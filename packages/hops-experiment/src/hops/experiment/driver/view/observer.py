@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from hops.experiment.driver.coordinator import Ended, Event, Logged, Noted, Started
+from hops.experiment.driver.events import Ended, Event, Logged, Noted, Started
 from hops.experiment.driver.view.console import ConsoleView, SilentView, View
 
 if TYPE_CHECKING:
