@@ -102,6 +102,15 @@ def test_a_missing_resource_is_refused(project: Path) -> None:
     assert not project.exists()
 
 
+@pytest.mark.parametrize("name", ["name", "description", "metric_key"])
+def test_what_is_not_a_text_is_refused(project: Path, name: str) -> None:
+    """Names and descriptions are texts, and anything else is refused before the run has begun."""
+    with pytest.raises(SettingsError, match=f"{name} is .*; expected a text"):
+        experiment.launch(train, **(QUIET | {name: {1, 2}}))
+
+    assert not project.exists()
+
+
 def test_resources_are_a_list() -> None:
     """One path instead of a list of paths is an error that shows the list."""
     with pytest.raises(SettingsError, match="expected a list of paths"):

@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,85 @@ def test_exit_handlers_run_before_the_result_counts() -> None:
     logdir, _ = experiment.launch(train, **QUIET)
 
     assert Path(logdir, "work/late.txt").read_text() == "written"
+
+
+ISOLATIONS = ["process", "spawn", "worker"]
+
+
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+def test_a_trial_imports_what_the_program_imports(
+    isolation: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two modules of one name, the trial gets the one that comes first in the program's path."""
+    for place in ("first", "second"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "ambiguous_module.py").write_text(f"WHERE = {place!r}\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "second"))
+    monkeypatch.syspath_prepend(tmp_path / "first")
+
+    def train() -> str:
+        import ambiguous_module  # type: ignore[import-not-found]
+
+        return str(ambiguous_module.WHERE)
+
+    assert experiment.launch(train, isolation=isolation, **QUIET).outputs["metric"] == "first"
+
+
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+def test_a_copy_that_the_function_forks_does_not_report(isolation: str) -> None:
+    """A forked copy of the process that returns from the function ends, and says nothing."""
+
+    def train(a: int) -> int:
+        if os.fork() == 0:
+            return -1
+        os.wait()
+        return a
+
+    result = experiment.grid_search(
+        train, {"a": list(range(6))}, isolation=isolation, workers=1, **QUIET
+    )
+
+    assert [trial.metric for trial in result.trials] == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets orphans be adopted")
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+def test_a_process_in_a_session_of_its_own_ends_with_the_trial(isolation: str) -> None:
+    """What the function starts ends with it, although it has left the trial's process group."""
+
+    def train() -> int:
+        return subprocess.Popen(["/bin/sleep", "600"], start_new_session=True).pid
+
+    helper = int(experiment.launch(train, isolation=isolation, **QUIET).outputs["metric"])
+
+    assert not Path(f"/proc/{helper}").exists()
+
+
+def test_threads_and_programs_of_a_trial_know_it() -> None:
+    """A thread, and a program that the trial starts, get the trial's directory for TensorBoard."""
+
+    def train() -> dict[str, Any]:
+        from concurrent.futures import ThreadPoolExecutor
+
+        from hops import tensorboard
+
+        with ThreadPoolExecutor(1) as pool:
+            thread = pool.submit(tensorboard.logdir).result()
+        command = "from hops import tensorboard; print(tensorboard.logdir())"
+        program = subprocess.check_output([sys.executable, "-c", command], text=True).strip()
+        return {"own": tensorboard.logdir() == thread == program, "there": Path(program).is_dir()}
+
+    _, outputs = experiment.launch(train, **QUIET)
+
+    assert (outputs["own"], outputs["there"]) == (True, True)
+
+
+def test_a_preloaded_module_that_exits_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module that leaves the program when it is imported is an error like any other."""
+    (tmp_path / "leaving_module.py").write_text("raise SystemExit(3)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(AgentError, match="'leaving_module' cannot be imported: SystemExit"):
+        experiment.launch(lambda: 1, preload=["leaving_module"], **QUIET)

@@ -411,6 +411,27 @@ def test_resources_and_returned_files_may_have_one_name() -> None:
     assert hdfs.load(outputs["metric"]) == b"returned"
 
 
+def test_a_resource_with_a_name_of_ours_is_kept_beside() -> None:
+    """A resource that is called like a file of the run gets another name, and loses nothing."""
+    hdfs.dump("mine", "output.log")
+
+    logdir, _ = experiment.launch(lambda: 1, versioned_resources=["output.log"], **QUIET)
+
+    assert Path(logdir, "output_.log").read_text() == "mine"
+    assert "Finished running task" in Path(logdir, "output.log").read_text()
+
+
+def test_a_removed_working_directory_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program whose current directory somebody has removed can still launch."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+
+    assert experiment.launch(lambda: 1, **QUIET).outputs["metric"] == 1
+
+
 def test_hdfs_log_writes_to_the_log_of_the_run() -> None:
     """`hdfs.log` inside a trial adds to the run's logfile, from every trial."""
     result = experiment.launch(lambda a: hdfs.log(f"hello {a}"), {"a": [1, 2]}, **QUIET)

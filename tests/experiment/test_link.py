@@ -1,15 +1,26 @@
+import os
+import signal
+import socket
 import ssl
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from driving import ENDED, Driver, cut, is_closed, several, until
+from driving import ENDED, PATIENCE_S, Driver, cut, is_closed, several, until
 from hops.experiment import wire
 from hops.experiment.driver import coordinator as coordinator_module
 from hops.experiment.driver import server as server_module
 from hops.experiment.errors import ProtocolError
 from hops.experiment.worker import link as link_module
+from hops.experiment.worker import watch as watch_module
+from hops.experiment.worker.nursery import Child
+from hops.experiment.worker.output import TrialOutput
+from hops.experiment.worker.watch import Watch
 
 
 @pytest.fixture
@@ -141,6 +152,64 @@ class TestLostConnections:
 
         assert link.request({"type": "next"}).message["number"] == 0
         assert not link.is_waiting
+
+
+class TestWatch:
+    """An agent whose trial runs, and whose driver does not answer."""
+
+    @pytest.fixture
+    def process(self) -> Iterator["subprocess.Popen[bytes]"]:
+        """Return a trial's process that says nothing, and ends only when it is killed."""
+        command = [sys.executable, "-c", "import signal; signal.pause()"]
+        process = subprocess.Popen(command, start_new_session=True)
+        yield process
+        process.kill()
+        process.wait()
+
+    @pytest.fixture
+    def child(self, process: "subprocess.Popen[bytes]") -> Iterator[Child]:
+        """Return what the agent has of that process."""
+        ours, theirs = socket.socketpair()
+        output, end = os.pipe()
+        os.set_blocking(output, False)
+        child = Child(process.pid, wire.Connection(ours), output)
+        yield child
+        child.close()
+        theirs.close()
+        os.close(end)
+
+    def test_a_driver_that_is_silent_for_too_long_is_given_up(
+        self,
+        run: Driver,
+        process: "subprocess.Popen[bytes]",
+        child: Child,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+    ) -> None:
+        """A beat that is never answered ends the trial, and the agent with it."""
+        monkeypatch.setattr(link_module, "SILENCE_S", 0.05)
+        monkeypatch.setattr(watch_module, "BEAT_S", 0.01)
+        heard, answered = threading.Event(), threading.Event()
+
+        def beat(*_: object) -> bool:
+            heard.set()
+            return answered.wait(PATIENCE_S)
+
+        monkeypatch.setattr(run.coordinator, "beat", beat)
+        link = run.connected()
+        lease = link.request({"type": "next"}).message
+        output = TrialOutput(tmp_path / "log")
+        nursery, end = socket.socketpair()  # all that is asked of it: whether a child has ended
+        with nursery, end:
+            watch = Watch(link, nursery, child, lease, output)  # type: ignore[arg-type]
+            try:
+                with pytest.raises(wire.Silent):
+                    watch.until_it_ends()
+            finally:
+                answered.set()
+                output.close()
+        assert heard.is_set()
+        assert process.wait(PATIENCE_S) == -signal.SIGKILL
 
 
 class TestTLS:

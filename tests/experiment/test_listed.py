@@ -1,3 +1,4 @@
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -16,10 +17,21 @@ def drained(search: ListedSearch) -> list[dict[str, Any] | None]:
             return found
 
 
+def all_of(search: ListedSearch) -> list[dict[str, Any]]:
+    """Ask until there are no more."""
+    found: list[dict[str, Any]] = []
+    with suppress(StopIteration):
+        while True:
+            found.append(search.ask() or {})
+    return found
+
+
 def test_a_grid_has_every_combination() -> None:
     """The last name varies fastest; names stay in order."""
-    combinations = grid({"b": [1, 2], "a": ["x", "y"]})
+    search = grid({"b": [1, 2], "a": ["x", "y"]})
+    combinations = all_of(search)
 
+    assert search.total == 4
     assert combinations == [
         {"b": 1, "a": "x"},
         {"b": 1, "a": "y"},
@@ -31,7 +43,10 @@ def test_a_grid_has_every_combination() -> None:
 
 def test_zipped_goes_by_place() -> None:
     """The first of each, then the second of each."""
-    assert zipped({"a": [1, 2], "b": [5, 3]}) == [{"a": 1, "b": 5}, {"a": 2, "b": 3}]
+    search = zipped({"a": [1, 2], "b": [5, 3]})
+
+    assert search.total == 2
+    assert all_of(search) == [{"a": 1, "b": 5}, {"a": 2, "b": 3}]
 
 
 def test_lists_of_different_length_are_refused() -> None:

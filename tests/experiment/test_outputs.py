@@ -11,7 +11,7 @@ import pytest
 
 from hops.experiment import record
 from hops.experiment.worker import outputs as outputs_module
-from hops.experiment.worker.outputs import Keeper, free_path
+from hops.experiment.worker.outputs import Keeper, free_path, write_durably
 from hops.hdfs.local import LocalStore
 
 KEPT_AS = "Experiments/run/a=1"
@@ -312,7 +312,7 @@ def test_a_file_that_may_not_be_read_is_only_a_name(
     assert trial.kept(str(tmp_path / "secret")) == str(tmp_path / "secret")
 
 
-@pytest.mark.parametrize("name", sorted(outputs_module._RESERVED))  # noqa: SLF001 - each of them counts
+@pytest.mark.parametrize("name", sorted(record.RESERVED))
 def test_our_own_names_are_not_taken(trial: Trial, name: str) -> None:
     """A file that is called like one of ours gets another name, and loses nothing."""
     (trial.work / name).write_text("mine")
@@ -445,3 +445,19 @@ def test_what_cannot_be_kept_is_said(trial: Trial, value: object, said: str) -> 
     assert said in kept["bad"]
     assert "not kept: TypeError" in kept["bad"]
     assert kept["good"] == 1
+
+
+def test_what_is_written_durably_is_synchronised(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """All of a file has been handed to the system when it is told to bring it to the disk."""
+    synchronised = []
+
+    def fsync(descriptor: int) -> None:
+        synchronised.append((os.fstat(descriptor).st_ino, path.read_bytes()))
+
+    path = tmp_path / "file"
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_durably(path, b"1" * 100_000)
+
+    assert synchronised == [(path.stat().st_ino, b"1" * 100_000)]

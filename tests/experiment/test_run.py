@@ -1,5 +1,6 @@
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from driving import ENDED, PATIENCE_S, FailingSearch, cut, our_threads, until
 from hops.experiment import wire
 from hops.experiment.driver import agents as agents_module
+from hops.experiment.driver import coordinator as coordinator_module
 from hops.experiment.driver import server as server_module
 from hops.experiment.driver.agents import Departure, Door, Invitation
 from hops.experiment.driver.lease import Lease
@@ -161,6 +163,43 @@ class TestTheRun:
         self.execute(WorkingAgents(), self.plan())
         assert Counter(attempts[:-1]) == {1: 3, 2: 3, 3: 3}
         assert attempts[-1] is None
+
+    def test_a_connection_that_is_lost_for_good_loses_only_time(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The trial of an agent that lives and cannot be reached is run again by another."""
+        monkeypatch.setattr(coordinator_module, "RECONNECT_S", -1.0)
+        deadline = time.monotonic() + PATIENCE_S
+        attempts: dict[int, int] = {}
+
+        class Agents(FakeEngine):
+            """Starts one agent that is lost with its trial, and then one that works."""
+
+            def poll(self) -> list[Departure]:
+                """Say that nobody has ended."""
+                assert time.monotonic() < deadline, "the trial was not run again"
+                self.polls += 1
+                if self.polls == 1:
+                    assert self.link("lost").request({"type": "next"}).message["number"] == 0
+                    cut(self.links[0])
+                    threading.Thread(target=work, args=[self.link("good")]).start()
+                return []
+
+        def work(link: Link) -> None:
+            lease = link.request({"type": "next"}).message
+            while lease["type"] != "done":
+                if lease["type"] == "wait":
+                    lease = link.request({"type": "next"}).message
+                    continue
+                identity = {"number": lease["number"], "attempt": lease["attempt"]}
+                attempts[lease["number"]] = lease["attempt"]
+                current_store().publish(f"{lease['directory']}/.outputs.json", b'{"metric": 7}')
+                lease = link.request({**ENDED, **identity}).message
+
+        self.execute(Agents(), self.plan())
+        assert attempts == {0: 2, 1: 1, 2: 1}
+        (run,) = (project / "Experiments").iterdir()
+        assert len(list(run.glob("a=*/.outputs.json"))) == 3
 
     def test_a_result_survives_an_error_in_the_search(self, project: Path) -> None:
         """What was reported before the search failed is in its place, and in the summary."""

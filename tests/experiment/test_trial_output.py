@@ -262,3 +262,12 @@ def test_a_progress_bar_is_shown_while_it_moves(output: TrialOutput, log: Path) 
     output.add(b"100%\ndone\n")
     assert output.waiting()[0][-1] == "done"
     assert lines(log) == [b"\r 10%\r 20%\r 30%\r100%", b"done"]
+
+
+def test_a_long_line_is_whole_in_the_log(output: TrialOutput, log: Path) -> None:
+    """A line that is shown in parts has one time, and no break, in the file."""
+    for _ in range(10):
+        output.add(b"A" * 10_000)
+    output.add(b"\nnext\n")
+
+    assert lines(log) == [b"A" * 100_000, b"next"]

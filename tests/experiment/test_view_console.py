@@ -12,6 +12,7 @@ from hops.experiment.driver.view.console import (
     SilentView,
     View,
 )
+from hops.experiment.driver.view.table import ROWS
 from hops.experiment.record import Outcome, State, Trial
 
 
@@ -128,6 +129,38 @@ def test_a_single_trial_has_no_table() -> None:
         "trial failed: ValueError: boom, log: Experiments/r/output.log (1.2 s, 2 attempts)",
         "Experiments/r",
     ]
+
+
+def test_a_long_error_is_shortened() -> None:
+    """Each of its lines fits on a screen; all of it is in the log, which is named."""
+    file = io.StringIO()
+    view = _view(file, total=1)
+    view.start("header")
+    error = f"ValueError: {'x' * 5000}\n\x1b[31msecond line"
+    outcome = _ended(_trial(0), state=State.FAILED, error=error)
+    view.trial_ended(outcome)
+    view.close([outcome], "end")
+
+    lines = file.getvalue().splitlines()
+    assert max(map(len, lines)) < 400
+    assert len([line for line in lines if "ValueError: xxx" in line and line.endswith("x…")]) == 2
+    assert "second line, log: Experiments/r/a=0/output.log (1.2 s)" in lines
+    assert "second line" in lines
+    assert lines.count("  log: Experiments/r/a=0/output.log") == 1
+
+
+def test_one_trial_is_singular() -> None:
+    """The counts say `1 trial`, also of what the table leaves out."""
+    file = io.StringIO()
+    view = _view(file, total=1)
+    view.start("header")
+    view.close([_ended(_trial(0), 0.5)], "end")
+    view = _view(file)
+    view.start("header")
+    view.close([_ended(_trial(number), 0.5) for number in range(ROWS + 1)], "end")
+
+    assert "\n1 trial: 1 finished; " in file.getvalue()
+    assert "\n… and 1 more trial\n" in file.getvalue()
 
 
 def test_thousands_of_trials_make_few_lines() -> None:

@@ -1,10 +1,13 @@
+import fcntl
 import json
 import os
+import resource
 import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -17,7 +20,8 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from hops.experiment.driver.view.hparams import HParamsWriter
-from hops.experiment.driver.view.tensorboard import Mirror, TensorBoard
+from hops.experiment.driver.view.serve_tensorboard import remove_mirror
+from hops.experiment.driver.view.tensorboard import HOME_PREFIX, Mirror, TensorBoard
 from hops.experiment.record import Outcome, State, Trial
 
 pytest.importorskip("tensorboard", reason="the extra 'tensorboard' is not installed")
@@ -193,6 +197,17 @@ def test_only_the_address_opens_it(server: TensorBoard) -> None:
         refused.value.close()
 
 
+def test_no_other_user_sees_the_path(server: TensorBoard) -> None:
+    """Neither the arguments, which everybody can list, nor the environment hold it."""
+    secret = urlsplit(server.wait(PATIENCE_S) or "").path.strip("/").encode()
+    process = Path("/proc", str(_process(server)))
+
+    assert len(secret) > 20
+    assert b"serve_tensorboard" in (process / "cmdline").read_bytes()
+    assert secret not in (process / "cmdline").read_bytes()
+    assert secret not in (process / "environ").read_bytes()
+
+
 def _write(path: Path, steps: list[int]) -> None:
     from tensorboard.compat.proto import event_pb2, summary_pb2
     from tensorboard.summary.writer.record_writer import RecordWriter
@@ -272,26 +287,104 @@ def test_stopping_leaves_no_process(server: TensorBoard) -> None:
 
 
 _DRIVER = """
-import sys, time
-from hops.experiment.driver.view.tensorboard import TensorBoard
+import time
+from hops.experiment.driver.view.tensorboard import Mirror, TensorBoard
+mirror = Mirror()
+mirror.show("a=1", "{kept}")
 server = TensorBoard()
-server.start(sys.argv[1])
+server.start(mirror.directory, home=mirror.home)
 print(server.wait(100), server._process.pid, flush=True)
 time.sleep(1000)
 """
 
 
-def test_it_ends_with_the_driver(mirror: Mirror) -> None:
-    """However the driver ends, TensorBoard and its data server end after it."""
+def test_it_ends_with_the_driver(tmp_path: Path) -> None:
+    """A driver that is killed leaves no process and no temporary file, and takes no trial along."""
+    kept, temporary = tmp_path / "a=1", tmp_path / "tmp"
+    kept.mkdir()
+    (kept / "output.log").touch()
+    temporary.mkdir()
     driver = subprocess.Popen(
-        [sys.executable, "-c", _DRIVER, mirror.directory], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _DRIVER.format(kept=kept)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(temporary)},
     )
     with driver:
         url, process = (driver.stdout.readline() if driver.stdout else "").split()
         assert _get(url, "data/runs") == []
+        assert len(list(temporary.iterdir())) == 1
         os.kill(driver.pid, signal.SIGKILL)
 
     _until(lambda: not _group(int(process)))
+    assert list(temporary.iterdir()) == []
+    assert (kept / "output.log").exists()
+
+
+def test_only_a_mirror_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory with another name, or in another place, is a user's."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    users = [tmp_path / "run", tmp_path / "run" / f"{HOME_PREFIX}x", tmp_path / HOME_PREFIX[:-1]]
+    for directory in users:
+        directory.mkdir()
+        remove_mirror(str(directory))
+    remove_mirror("")
+    assert all(directory.exists() for directory in users)
+
+    mirror = Mirror()
+    mirror.show("a=1", users[0])
+    remove_mirror(str(mirror.home))
+    assert not mirror.home.exists()
+    assert users[1].exists()
+
+
+def test_a_program_without_a_driver_ends() -> None:
+    """If the driver is killed before it has told the path, nothing is served without one."""
+    module = "hops.experiment.driver.view.serve_tensorboard"
+    command = [sys.executable, "-P", "-m", module, "/", "127.0.0.1", ""]
+    done = subprocess.run(command, input=b"", capture_output=True, timeout=PATIENCE_S, check=True)
+
+    assert done.stdout == b""
+
+
+_FAKE_TENSORBOARD = """
+class TensorBoard:
+    def configure(self, flags):
+        self.path = flags[flags.index("--path_prefix") + 1]
+    def launch(self):
+        return f"http://127.0.0.1:1{self.path}/"
+"""
+
+
+@pytest.fixture
+def many_files() -> Iterator[int]:
+    """Allow descriptors beyond the 1024 that select knows, and return the first of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert hard > 1024
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield 1024
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_program_with_many_files_can_wait_for_it(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, many_files: int
+) -> None:
+    """A notebook with a thousand open files gets the address as well."""
+    (tmp_path / "tensorboard").mkdir()
+    (tmp_path / "tensorboard/__init__.py").touch()
+    (tmp_path / "tensorboard/program.py").write_text(_FAKE_TENSORBOARD)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    server = TensorBoard()
+    server.start(mirror.directory)
+    assert server._process is not None  # noqa: SLF001 - the test moves its pipe
+    assert server._process.stdout is not None  # noqa: SLF001
+    high = fcntl.fcntl(server._process.stdout, fcntl.F_DUPFD_CLOEXEC, many_files)  # noqa: SLF001
+    server._process.stdout.close()  # noqa: SLF001
+    server._process.stdout = os.fdopen(high, "rb")  # noqa: SLF001
+    try:
+        assert (server.wait(PATIENCE_S) or "").startswith("http://127.0.0.1:1/")
+    finally:
+        server.stop()
 
 
 def test_an_interrupt_of_the_terminal_does_not_reach_it(server: TensorBoard) -> None:

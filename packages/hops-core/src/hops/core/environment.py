@@ -18,6 +18,7 @@ __all__ = [
     "HOPSWORKS_PROJECT_NAME",
     "HOPSWORKS_USER",
     "HOPS_ENGINE",
+    "HOPS_LOGDIR",
     "HOPS_PLATFORM",
     "HOPS_PROJECT_DIR",
     "ML_ID",
@@ -121,6 +122,12 @@ ML_ID = "ML_ID"
 """The id of the run, `<application>_<number>`; the run's directory is `Experiments/<id>`.
 
 No default. Set by hops, in the driver and in every trial.
+"""
+
+HOPS_LOGDIR = "HOPS_LOGDIR"
+"""Where a trial logs for TensorBoard: an absolute path on its own host.
+
+Set by hops.experiment for the trial, and so for its threads and the programs that it starts.
 """
 
 EXEC_LOGFILE = "EXEC_LOGFILE"

@@ -1,8 +1,10 @@
 """The functions that users call: they check what they are given, and hand it to a run."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from hops.core import SettingsError, environment
 from hops.experiment.context import current_trial
 from hops.experiment.driver.choice import best_of
 from hops.experiment.driver.plan import Plan
@@ -88,13 +90,14 @@ def launch(  # noqa: PLR0913, PLR0917 - the arguments of hops-util-py, in its or
         0.9
     """
     _refuse_nesting()
+    _check_texts(name=name, description=description, metric_key=metric_key)
     function = check_callable(train_fn)
     values = None if args_dict is None else check_values(args_dict, "args_dict")
     names = ordered_names(function, values or {})
     ordered = {name: (values or {})[name] for name in names}
     plan = Plan(
         function=function,
-        search=ListedSearch(zipped(ordered) if values else [{}]),
+        search=zipped(ordered) if values else ListedSearch([{}]),
         kind="EXPERIMENT",
         name=name,
         description=description,
@@ -160,13 +163,14 @@ def grid_search(  # noqa: PLR0913, PLR0917 - the arguments of hops-util-py, in i
         {'a': 2, 'b': 4}
     """
     _refuse_nesting()
+    _check_texts(name=name, description=description, optimization_key=optimization_key)
     function = check_callable(train_fn)
     towards = direction_of(direction)
     values = check_values(grid_dict, "grid_dict")
     ordered = {name: values[name] for name in ordered_names(function, values)}
     plan = Plan(
         function=function,
-        search=ListedSearch(grid(ordered)),
+        search=grid(ordered),
         kind="PARALLEL_EXPERIMENTS",
         name=name,
         description=description,
@@ -215,10 +219,18 @@ def _execute(plan: Plan) -> "Finished":
 
 def _refuse_nesting() -> None:
     trial = current_trial.get()
-    if trial is not None:
-        message = f"An experiment was started inside a trial of the experiment {trial.run_id!r}."
+    if trial is not None or environment.HOPS_LOGDIR in os.environ:
+        outer = os.environ.get(environment.ML_ID) if trial is None else trial.run_id
+        message = f"An experiment was started inside a trial of the experiment {outer!r}."
         hint = "Return the result of the trial, and start the next experiment with it outside."
         raise NestedExperimentError(message, hint=hint)
+
+
+def _check_texts(**texts: object) -> None:
+    for name, value in texts.items():
+        if not isinstance(value, str | None):
+            message = f"{name} is {value!r}; expected a text."
+            raise SettingsError(message)
 
 
 def _settings(options: Options) -> Settings:

@@ -40,6 +40,14 @@ ATTEMPTS = ".attempts"
 WORK = "work"
 """The trial's working directory inside its own; removed at the end if the trial left it empty."""
 
+RESERVED = frozenset(
+    {
+        *(RUN_FILE, SUMMARY_FILE, HPARAMS_FILE, OUTPUTS_FILE, METRIC_FILE, LOG_FILE),
+        *(USER_LOG_FILE, TENSORBOARD_FILE, ATTEMPTS, WORK),
+    }
+)
+"""Names that no file of the user's may get: a run of one trial shares its directory with it."""
+
 NAME_BYTES = 200
 """Longest directory name of a trial; file systems allow 255, and event files get suffixes."""
 

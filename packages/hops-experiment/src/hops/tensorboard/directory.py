@@ -1,5 +1,8 @@
 """Where the running trial logs for TensorBoard."""
 
+import os
+
+from hops.core import environment
 from hops.experiment.context import current_trial
 
 
@@ -10,11 +13,13 @@ def logdir() -> str | None:
     is kept in the trial's directory of the project.
 
     Returns:
-        An absolute path; `None` outside of a trial.
+        An absolute path; `None` outside of a trial. Threads of a trial, and programs that it
+        starts, get the trial's.
 
     Example:
         >>> logdir() is None
         True
     """
     trial = current_trial.get()
-    return None if trial is None else trial.logdir
+    # A thread that the trial has started is in no context of ours.
+    return os.environ.get(environment.HOPS_LOGDIR) if trial is None else trial.logdir

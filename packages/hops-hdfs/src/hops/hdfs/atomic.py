@@ -10,6 +10,7 @@ the directory is synchronised too, because the name lives there.
 
 import errno
 import fcntl
+import functools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -155,8 +156,8 @@ def move(source: str, target: str, *, is_dir: bool) -> None:
     _make_parents(target)
     if not _renameat2(source, target, _RENAME_NOREPLACE):
         (_move_dir if is_dir else _move_file)(source, target)
+    # A crash may leave the old name as well, never none: that of the source is not waited for.
     sync_dir(os.path.dirname(target))
-    sync_dir(os.path.dirname(source))
 
 
 def exchange(one: str, other: str) -> bool:
@@ -289,6 +290,13 @@ def _claim_and_replace(source: str, target: str) -> bool:
     return True
 
 
+@functools.cache
+def _renameat2_of_libc() -> "Callable[..., int] | None":
+    import ctypes
+
+    return getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+
+
 def _renameat2(source: str, target: str, flag: int) -> bool:
     """Rename as *flag* says, in one system call; `False` where there is no such call.
 
@@ -297,7 +305,7 @@ def _renameat2(source: str, target: str, flag: int) -> bool:
     """
     import ctypes
 
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    rename = _renameat2_of_libc()
     if rename is None:
         return False
     old, new = os.fsencode(source), os.fsencode(target)

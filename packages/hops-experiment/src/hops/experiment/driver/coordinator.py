@@ -253,7 +253,8 @@ class Coordinator:
             self._give_up(lease, State.FAILED, error)
 
     def _give_up(self, lease: Lease, state: State, error: str) -> None:
-        report = {"state": state, "error": error, "traceback": None, "seconds": 0.0}
+        seconds = max(0.0, time.time() - lease.started)
+        report = {"state": state, "error": error, "traceback": None, "seconds": seconds}
         lease.accepted = True
         self._settle(lease, self._publisher.publish(lease, report))
 

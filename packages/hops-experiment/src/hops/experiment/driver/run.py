@@ -1,5 +1,6 @@
 """One run, from its directory to its result: the driver's main loop."""
 
+import os
 import queue
 import sys
 from contextlib import suppress
@@ -69,12 +70,13 @@ def execute(plan: Plan, engine: Engine, door: Door) -> Finished:
 
 def _welcome(plan: Plan, project: "Project", store: "Store", files: RunFiles) -> dict[str, Any]:
     """Return what every agent is told of the run."""
+    here = _here()
     return {
         "run_id": files.run_id,
         "store": store.url,
         "isolation": plan.settings.isolation,
         "preload": plan.settings.preload,
-        "path": [str(Path(entry).absolute()) for entry in sys.path],
+        "path": [str(Path(here, entry)) for entry in sys.path],
         "environ": {
             **project.environment(),
             environment.ML_ID: files.run_id,
@@ -84,8 +86,15 @@ def _welcome(plan: Plan, project: "Project", store: "Store", files: RunFiles) ->
         "metric_key": plan.optimised_key,
         "local_logdir": plan.local_logdir,
         "taken": files.resources,
-        "caller_directory": str(Path.cwd()),
+        "caller_directory": here,
     }
+
+
+def _here() -> str:
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:  # somebody has removed it; the program goes on
+        return os.sep
 
 
 class _Run:

@@ -88,7 +88,7 @@ class RunFiles:
         """Copy a resource into the run's directory, and return where it is kept."""
         name = resource.path.rpartition("/")[2]
         stem, dot, suffix = name.partition(".")
-        while name in self.resources:  # of the same name, from another directory
+        while name in self.resources or name in record.RESERVED:
             stem += "_"
             name = f"{stem}{dot}{suffix}"
         self.resources.append(name)

@@ -80,7 +80,7 @@ def _reopen_streams() -> None:
 
 def main() -> None:
     """Serve on the descriptor, with the entries for `sys.path`, that the command line names."""
-    sys.path += sys.argv[2:]
+    sys.path[:] = sys.argv[2:]
     serve_descriptor(int(sys.argv[1]))
     os._exit(0)
 

@@ -16,6 +16,13 @@ from typing import Any, NamedTuple
 
 from hops.experiment import wire
 from hops.experiment.errors import ProtocolError
+from hops.experiment.worker.processes import (
+    adopt_orphans,
+    death_with_parent,
+    end_orphans,
+    kill_group,
+    set_group,
+)
 
 
 class Child(NamedTuple):
@@ -28,7 +35,7 @@ class Child(NamedTuple):
 
     def kill(self) -> None:
         """End the child and all that it started. The nursery reports its exit."""
-        _kill_group(self.pid)
+        kill_group(self.pid)
 
     def close(self) -> None:
         """Let go of both ends."""
@@ -119,7 +126,8 @@ class _Keeper:
         self._children: set[int] = set()
         self._path: list[str] = []
         self._scratch = ""
-        self._die_with = _death_with_parent()
+        self._die_with = death_with_parent()
+        adopt_orphans()
 
     def serve(self) -> None:
         import cloudpickle  # noqa: F401 - every function needs it: once here, not in each child
@@ -154,16 +162,17 @@ class _Keeper:
     def _prepare(
         self, path: list[str], environ: dict[str, str], preload: list[str], scratch: str
     ) -> str | None:
-        self._path = [entry for entry in path if entry not in sys.path]
+        # In the order of the program, so that a trial imports what the program does.
+        self._path = [*path, *(entry for entry in sys.path if entry not in path)]
         self._scratch = scratch
-        sys.path += self._path
+        sys.path[:] = self._path
         os.environ.update(environ)
         import importlib
 
         for module in preload:
             try:
                 importlib.import_module(module)
-            except Exception as error:  # noqa: BLE001 - any module's own failure is reported
+            except BaseException as error:  # noqa: BLE001 - any module's own failure is reported
                 return f"{module!r} cannot be imported: {type(error).__name__}: {error}"
         return None
 
@@ -175,14 +184,14 @@ class _Keeper:
             self._die_with(nursery)
             _end_with(lambda: self._become(control, output, fresh=fresh))
         # Both sides set the group: whoever comes first, a kill never misses.
-        _set_group(pid)
+        set_group(pid)
         os.close(control)
         os.close(output)
         self._children.add(pid)
         return pid
 
     def _become(self, control: int, output: int, *, fresh: bool) -> None:
-        _set_group(0)
+        set_group(0)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -200,17 +209,21 @@ class _Keeper:
         child.serve_descriptor(control)
 
     def _reap(self) -> None:
-        while self._children:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                return
-            self._children.discard(pid)
-            _kill_group(pid)  # what the trial started and left behind
-            self._link.send({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
+        with suppress(ChildProcessError):  # nobody is left
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                if pid in self._children:
+                    self._children.remove(pid)
+                    kill_group(pid)  # what the trial started and left behind
+                    end_orphans(self._children)  # and hid from its group
+                    self._link.send({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
 
     def _end(self) -> None:
         for pid in self._children:
-            _kill_group(pid)
+            kill_group(pid)
+        end_orphans(())
         _remove(self._scratch)
 
 
@@ -232,36 +245,3 @@ def _end_with(serve: Callable[[], Any]) -> None:
         traceback.print_exc()
     finally:
         os._exit(1)
-
-
-def _set_group(pid: int) -> None:
-    # It may have ended already, or have begun another program.
-    with suppress(ProcessLookupError, PermissionError):
-        os.setpgid(pid, pid)
-
-
-def _kill_group(pid: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # nobody is left
-        os.killpg(pid, signal.SIGKILL)
-
-
-def _death_with_parent() -> Callable[[int], None]:
-    """Return what a child calls to have the kernel end it when its parent is killed.
-
-    Elsewhere than on Linux the agent, which watches the nursery, ends the child.
-
-    Source:
-        prctl(2), PR_SET_PDEATHSIG.
-    """
-    if sys.platform != "linux":
-        return lambda _parent: None
-    import ctypes
-
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-    def die_with(parent: int) -> None:
-        prctl(1, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the call
-            os._exit(1)
-
-    return die_with

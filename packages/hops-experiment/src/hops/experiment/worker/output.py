@@ -23,6 +23,7 @@ class TrialOutput:
         """Begin the log at *path*."""
         self._file = path.open("ab", buffering=0)
         self._rest = b""
+        self._begun = False
         self._drawn = b""
         self._lines: list[str] = []
         self._pending_bytes = 0
@@ -43,16 +44,18 @@ class TrialOutput:
     def add(self, data: bytes) -> None:
         """Add what the trial wrote; a line without an end waits for the rest of it."""
         *lines, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > PENDING_BYTES:
-            lines.append(self._rest)
-            self._rest = b""
+        shown = lines[1:] if self._begun and lines[:1] == [b""] else lines
         self._write(lines)
-        for line in lines:
+        for line in shown:
             self._pass_on(line)
+        if len(self._rest) > PENDING_BYTES:  # shown in parts, and whole in the file
+            self._write([self._rest], ended=False)
+            self._pass_on(self._rest)
+            self._rest = b""
 
     def note(self, text: str) -> None:
         """Add lines of our own to the file alone, behind what the trial wrote."""
-        if self._rest:
+        if self._rest or self._begun:
             self.add(b"\n")
         self._write(text.encode("utf-8", errors="backslashreplace").splitlines())
 
@@ -81,11 +84,13 @@ class TrialOutput:
         with suppress(OSError):  # of a network file system, that is full
             self._file.close()
 
-    def _write(self, lines: list[bytes]) -> None:
+    def _write(self, lines: list[bytes], *, ended: bool = True) -> None:
         if not lines or self._broken:
             return
-        stamp = datetime.now().astimezone().isoformat(timespec="milliseconds").encode()
-        data = memoryview(b"".join(b"%b: %b\n" % (stamp, line) for line in lines))
+        stamp = datetime.now().astimezone().isoformat(timespec="milliseconds").encode() + b": "
+        text = b"".join(b"%b%b\n" % (stamp, line) for line in lines)
+        data = memoryview(text[len(stamp) if self._begun else 0 : None if ended else -1])
+        self._begun = not ended
         try:
             while data:
                 data = data[self._file.write(data) :]

@@ -16,20 +16,6 @@ from hops.experiment import record
 ARRAY_ITEMS = 10_000
 """Largest array that is written into `.outputs.json` as a list; a larger one is pickled."""
 
-_RESERVED = {
-    record.OUTPUTS_FILE,
-    record.HPARAMS_FILE,
-    record.METRIC_FILE,
-    record.LOG_FILE,
-    record.WORK,
-    # A run of one trial shares its directory with it:
-    record.RUN_FILE,
-    record.SUMMARY_FILE,
-    record.USER_LOG_FILE,
-    record.TENSORBOARD_FILE,
-    record.ATTEMPTS,
-}
-
 
 class Keeper:
     """Keeps one returned value in the trial's directory."""
@@ -148,7 +134,9 @@ def free_path(directory: Path, name: str, taken: Collection[str] = ()) -> Path:
     """Return a path in a trial's *directory* that nothing uses: *name*, or one like it."""
     stem, dot, suffix = name.partition(".")
     candidate, count = name, 0
-    while candidate in _RESERVED or candidate in taken or os.path.lexists(directory / candidate):
+    while (
+        candidate in record.RESERVED or candidate in taken or os.path.lexists(directory / candidate)
+    ):
         count += 1
         candidate = f"{stem}_{count}{dot}{suffix}"
     return directory / candidate
@@ -161,6 +149,15 @@ def write_durably(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(descriptor)
+
+
+def sync_directory(path: Path) -> None:
+    """Wait until the names in a directory are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from hops.core import environment
 from hops.experiment import record
 from hops.experiment.context import TrialContext, current_trial
 from hops.experiment.function import call
-from hops.experiment.worker.outputs import Keeper, free_path, write_durably
+from hops.experiment.worker.outputs import Keeper, free_path, sync_directory, write_durably
 
 TRACEBACK_BYTES = 64 * 1024
 """Longest traceback that is kept: the end of it."""
@@ -84,12 +85,14 @@ def run(
         parameters: Its arguments by name; `None` for none.
         at_end: Called in the trial's surroundings when the function has returned or failed.
     """
-    begin = time.monotonic()
+    begin, process = time.monotonic(), os.getpid()
     try:
         with _prepared(assignment) as work:
             try:
                 value = call(function, parameters or {})
             finally:
+                if os.getpid() != process:
+                    os._exit(0)  # a copy that the function has forked and let return
                 seconds = time.monotonic() - begin
                 at_end()
             _keep(assignment, value, work)
@@ -107,16 +110,20 @@ def _prepared(assignment: Assignment) -> Iterator[Path]:
     if assignment.local_logdir:
         logdir = str(work / LOCAL_LOGDIR)
         os.mkdir(logdir)  # noqa: PTH102 - a text already
-    before = Path.cwd()
+    before = os.open(os.curdir, os.O_RDONLY)  # not its name: it may have been removed
     os.chdir(work)
+    os.environ[environment.HOPS_LOGDIR] = logdir
     context = TrialContext(run_id=assignment.run_id, trial=assignment.trial, logdir=logdir)
     token = current_trial.set(context)
     try:
         yield work
     finally:
         current_trial.reset(token)
-        os.chdir(before)
-        _tidy(assignment, work)
+        os.environ.pop(environment.HOPS_LOGDIR, None)
+        os.fchdir(before)
+        os.close(before)
+        with suppress(FileNotFoundError):  # the function has removed it
+            _tidy(assignment, work)
 
 
 def _tidy(assignment: Assignment, work: Path) -> None:
@@ -138,6 +145,7 @@ def _keep(assignment: Assignment, value: Any, work: Path) -> None:  # noqa: ANN4
     if assignment.metric_key is not None:
         metric = record.metric_of(outputs, assignment.metric_key)
         (directory / record.METRIC_FILE).write_text(str(metric))
+    sync_directory(directory)
 
 
 def _failure(error: BaseException, assignment: Assignment, seconds: float) -> Report:

@@ -1,6 +1,7 @@
 """A search over a list that is known from the start: a grid, or the given combinations."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from itertools import product
 from typing import Any
 
@@ -10,9 +11,9 @@ from hops.core import SettingsError
 class ListedSearch:
     """Tries each combination once, in order."""
 
-    def __init__(self, combinations: Sequence[dict[str, Any]]) -> None:
-        """Search over *combinations*."""
-        self.total: int | None = len(combinations)
+    def __init__(self, combinations: Iterable[dict[str, Any]], total: int | None = None) -> None:
+        """Search over *combinations*, of which there are *total*; a list says so itself."""
+        self.total = len(combinations) if isinstance(combinations, Sized) else total
         self._rest = iter(combinations)
 
     def ask(self) -> dict[str, Any] | None:
@@ -23,13 +24,14 @@ class ListedSearch:
         """Learn nothing: the list is fixed."""
 
 
-def grid(values: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Return every combination of *values*, the last name varying fastest."""
-    return [dict(zip(values, chosen, strict=True)) for chosen in product(*values.values())]
+def grid(values: Mapping[str, Sequence[Any]]) -> ListedSearch:
+    """Search every combination of *values*, the last name varying fastest."""
+    combinations = (dict(zip(values, chosen, strict=True)) for chosen in product(*values.values()))
+    return ListedSearch(combinations, math.prod(map(len, values.values())))
 
 
-def zipped(values: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Return the first value of each name, then the second of each, and so on.
+def zipped(values: Mapping[str, Sequence[Any]]) -> ListedSearch:
+    """Search the first value of each name, then the second of each, and so on.
 
     Raises:
         SettingsError: The lists differ in length.
@@ -40,7 +42,10 @@ def zipped(values: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
         message = f"The lists of values differ in length: {shown}."
         hint = "args_dict makes one trial of all first values, one of all second values, ...; "
         raise SettingsError(message, hint=hint + "grid_search tries every combination.")
-    return [dict(zip(values, chosen, strict=True)) for chosen in zip(*values.values(), strict=True)]
+    combinations = [
+        dict(zip(values, chosen, strict=True)) for chosen in zip(*values.values(), strict=True)
+    ]
+    return ListedSearch(combinations)
 
 
 def check_values(values: object, argument: str) -> dict[str, list[Any]]:
@@ -73,7 +78,11 @@ def _items(name: str, items: object, argument: str) -> list[Any]:
     if isinstance(items, str | bytes | Mapping) or not hasattr(items, "__iter__"):
         message = f"{argument}[{name!r}] is {items!r}; expected a list of values."
         raise SettingsError(message, hint=f"{argument}={{{name!r}: [{items!r}]}}")
-    listed = list(items)
+    try:
+        listed = list(items)
+    except TypeError as error:  # numpy.array(3)
+        message = f"{argument}[{name!r}] is {items!r}; expected a list of values."
+        raise SettingsError(message) from error
     if not listed:
         message = f"{argument}[{name!r}] is empty; expected at least one value."
         raise SettingsError(message)

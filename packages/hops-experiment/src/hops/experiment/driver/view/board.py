@@ -28,7 +28,7 @@ class Board:
         self._address_file = f"{directory}/{record.TENSORBOARD_FILE}"
         self._mirror = Mirror()
         self._tensorboard = TensorBoard()
-        self._tensorboard.start(self._mirror.directory)
+        self._tensorboard.start(self._mirror.directory, home=self._mirror.home)
         roots = [root for root in (store.local_path(directory), self._mirror.directory) if root]
         values = {name: list(items) for name, items in (plan.space or {}).items()}
         self._hparams = HParamsWriter(roots, values, plan.metric_key)

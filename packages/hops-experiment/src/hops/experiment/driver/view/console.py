@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from hops.experiment.driver.view import screen as screens
 from hops.experiment.driver.view.budget import Budget
 from hops.experiment.driver.view.table import is_better, numbers, result_table
-from hops.experiment.driver.view.text import clean, duration, label, value
+from hops.experiment.driver.view.text import clean, duration, label, shorten, value
 from hops.experiment.record import LOG_FILE, State
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _REPORT_S = 1.0
 _SINGLE_REPORTS = 3
 _FAILED_TRIALS = 10
 _OUTPUTS = 3
+_ERROR_CHARACTERS = 300
 
 
 class View(Protocol):
@@ -238,7 +239,7 @@ class ConsoleView:
         words = ["trial", *([f"{trial.number + 1}{of}", label(trial)] if trial.name else [])]
         words.append(outcome.state.lower())
         if outcome.state is State.FAILED:
-            words[-1] = f"failed: {outcome.error}, log: {trial.directory}/{LOG_FILE}"
+            words[-1] = f"failed: {_error(outcome)}, log: {trial.directory}/{LOG_FILE}"
         outputs = list(numbers(outcome, self._metric_key).items())[:_OUTPUTS]
         words += [f"{name}={value(item)}" for name, item in outputs]
         attempts = f", {outcome.attempts} attempts" if outcome.attempts > 1 else ""
@@ -279,7 +280,8 @@ class ConsoleView:
         table = result_table(outcomes, metric_key=self._metric_key, direction=self._direction)
         self._screen.table(table)
         if table.left_out:
-            self.note(f"… and {table.left_out:,} more trials")
+            trials = "trial" if table.left_out == 1 else "trials"
+            self.note(f"… and {table.left_out:,} more {trials}")
 
     def _counts(self, outcomes: Sequence["Outcome"]) -> str:
         states = [outcome.state for outcome in outcomes]
@@ -292,7 +294,13 @@ class ConsoleView:
         failed = [outcome for outcome in outcomes if outcome.state is State.FAILED]
         for outcome in failed[:_FAILED_TRIALS]:
             trial = outcome.trial
-            self.note(f"failed: {label(trial)}: {outcome.error}")
+            self.note(f"failed: {label(trial)}: {_error(outcome)}")
             self.note(f"  log: {trial.directory}/{LOG_FILE}")
         if len(failed) > _FAILED_TRIALS:
             self.note(f"… and {len(failed) - _FAILED_TRIALS:,} more that failed")
+
+
+def _error(outcome: "Outcome") -> str:
+    """Say in lines that fit on a screen why a trial failed; its log has them whole."""
+    lines = str(outcome.error).splitlines()
+    return "\n".join(shorten(clean(line), _ERROR_CHARACTERS) for line in lines)

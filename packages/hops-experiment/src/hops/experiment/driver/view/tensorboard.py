@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import subprocess
     from typing import IO
 
+HOME_PREFIX = "hops-tensorboard-"
+"""How the name of a mirror's temporary directory starts; no other is ever removed."""
+
 INSTALL = "TensorBoard is not installed: pip install 'hops-experiment[tensorboard]'"
 
 _SERVER = "hops.experiment.driver.view.serve_tensorboard"
@@ -38,8 +41,9 @@ class Mirror:
         """
         import tempfile
 
-        self._home = Path(tempfile.mkdtemp(prefix="hops-tensorboard-"))
-        self.directory = self._home / "runs"
+        self.home = Path(tempfile.mkdtemp(prefix=HOME_PREFIX))
+        """The temporary directory that holds all of it."""
+        self.directory = self.home / "runs"
         """What TensorBoard is given."""
         self.directory.mkdir()
 
@@ -61,7 +65,7 @@ class Mirror:
             raise ValueError(message)
         link.parent.mkdir(parents=True, exist_ok=True)
         # Made outside of what TensorBoard looks at, which would keep the passing name for ever.
-        fresh = self._home / "next"
+        fresh = self.home / "next"
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(directory)
         fresh.replace(link)
@@ -70,7 +74,7 @@ class Mirror:
         """Remove the links and their directory; what they lead to stays."""
         import shutil
 
-        shutil.rmtree(self._home, ignore_errors=True)
+        shutil.rmtree(self.home, ignore_errors=True)
 
 
 class TensorBoard:
@@ -87,13 +91,20 @@ class TensorBoard:
         self._heard = b""
         self._problem: str | None = None
 
-    def start(self, directory: str | os.PathLike[str], *, host: str = "127.0.0.1") -> None:
+    def start(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        host: str = "127.0.0.1",
+        home: str | os.PathLike[str] = "",
+    ) -> None:
         """Let a TensorBoard over *directory* start; without the package, nothing is started.
 
         Args:
             directory: A mirror's, or a finished run's.
             host: Address to listen on; from elsewhere than this host it can be reached only where
                 the cluster gives the driver an address for it.
+            home: Of the mirror, to be removed when this process is killed; empty for none.
         """
         if not is_installed():
             self._problem = INSTALL
@@ -102,8 +113,7 @@ class TensorBoard:
         import subprocess
         import tempfile
 
-        prefix = f"/{secrets.token_urlsafe(16)}"
-        command = [sys.executable, "-P", "-m", _SERVER, os.fspath(directory), host, prefix]
+        command = [sys.executable, "-P", "-m", _SERVER, os.fspath(directory), host, os.fspath(home)]
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
         try:
             self._process = subprocess.Popen(
@@ -119,6 +129,7 @@ class TensorBoard:
             self.stop()
             return
         os.set_blocking(self._out.fileno(), False)
+        self._tell(f"/{secrets.token_urlsafe(16)}\n".encode())
 
     def url(self) -> str | None:
         """Return the address; `None` as long as, or if, there is none."""
@@ -127,14 +138,17 @@ class TensorBoard:
 
     def wait(self, timeout_s: float) -> str | None:
         """Return the address, waiting for it at most that long; `None` if none came."""
-        import select
+        import selectors
         import time
 
         deadline = time.monotonic() + timeout_s
-        while self.url() is None and self._process is not None and self.problem() is None:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._out], [], [], left)[0]:
-                break
+        with selectors.DefaultSelector() as selector:
+            if self._process is not None:
+                selector.register(self._out, selectors.EVENT_READ)
+            while self.url() is None and self._process is not None and self.problem() is None:
+                left = deadline - time.monotonic()
+                if left <= 0 or not selector.select(left):
+                    break
         return self._url
 
     def problem(self) -> str | None:
@@ -163,6 +177,12 @@ class TensorBoard:
             message = "TensorBoard is not running."
             raise RuntimeError(message)
         return self._process.stdout
+
+    def _tell(self, line: bytes) -> None:
+        """Write to the process's standard input: arguments and variables can be read by others."""
+        if self._process is not None and self._process.stdin is not None:
+            with suppress(BrokenPipeError):  # it has ended already: `problem` says how
+                os.write(self._process.stdin.fileno(), line)
 
     def _listen(self) -> None:
         if self._url is not None or self._process is None:
