@@ -164,7 +164,7 @@ def decode(payload: bytes) -> Frame:
     """
     header, _, blob = payload.partition(b"\n")
     try:
-        message = json.loads(header)
+        message = json.loads(header.decode())
     except (ValueError, RecursionError) as error:
         message = "A frame that is not JSON."
         raise ProtocolError(message) from error

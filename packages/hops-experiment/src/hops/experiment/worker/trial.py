@@ -128,11 +128,12 @@ def _prepared(assignment: Assignment) -> Iterator[Path]:
 
 def _tidy(assignment: Assignment, work: Path) -> None:
     """Move TensorBoard's events to their place, and remove the working directory if it is empty."""
-    logdir = work / LOCAL_LOGDIR
-    if assignment.local_logdir and logdir.is_dir():  # else the function returned it, or removed it
-        for item in sorted(logdir.iterdir()):
-            item.rename(free_path(Path(assignment.directory), item.name, assignment.taken))
-        logdir.rmdir()
+    if assignment.local_logdir:
+        logdir = work / LOCAL_LOGDIR
+        with suppress(FileNotFoundError):  # the function returned it, or removed it
+            for item in sorted(logdir.iterdir()):
+                item.rename(free_path(Path(assignment.directory), item.name, assignment.taken))
+            logdir.rmdir()
     with suppress(OSError):  # the function left files there: they are kept
         work.rmdir()
 
@@ -144,7 +145,7 @@ def _keep(assignment: Assignment, value: Any, work: Path) -> None:  # noqa: ANN4
     write_durably(directory / record.OUTPUTS_FILE, record.dumps(outputs))
     if assignment.metric_key is not None:
         metric = record.metric_of(outputs, assignment.metric_key)
-        (directory / record.METRIC_FILE).write_text(str(metric))
+        (directory / record.METRIC_FILE).write_bytes(str(metric).encode())
     sync_directory(directory)
 
 
