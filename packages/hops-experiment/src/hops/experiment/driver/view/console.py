@@ -239,7 +239,7 @@ class ConsoleView:
         words = ["trial", *([f"{trial.number + 1}{of}", label(trial)] if trial.name else [])]
         words.append(outcome.state.lower())
         if outcome.state is State.FAILED:
-            words[-1] = f"failed: {_error(outcome)}, log: {trial.directory}/{LOG_FILE}"
+            words[-1] = f"failed: {_error(outcome).rstrip('.')}, log: {trial.directory}/{LOG_FILE}"
         outputs = list(numbers(outcome, self._metric_key).items())[:_OUTPUTS]
         words += [f"{name}={value(item)}" for name, item in outputs]
         attempts = f", {outcome.attempts} attempts" if outcome.attempts > 1 else ""

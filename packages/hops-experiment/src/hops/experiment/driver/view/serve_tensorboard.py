@@ -3,10 +3,12 @@
     python -P -m hops.experiment.driver.view.serve_tensorboard <directory> <host> <mirror>
 
 Reads the path below which it serves from the first line of its standard input, because the
-arguments and the environment of a process can be read by others. Writes its address as one line to standard output; everything else goes to standard error. Ends when
-its standard input does: the driver holds the other end, and however the driver ends, the kernel
-closes it. That works on every POSIX system, and no signal can be missed. The mirror, if one is
-named, ends with it, because a driver that was killed could not remove it.
+arguments and the environment of a process can be read by others. Writes its address as one line to
+standard output; everything else goes to standard error.
+
+Ends when its standard input does: the driver holds the other end, and however the driver ends, the
+kernel closes it. That works on every POSIX system, and no signal can be missed. The mirror, if one
+is named, ends with it, because a driver that was killed could not remove it.
 """
 
 import os
