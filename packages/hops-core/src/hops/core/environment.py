@@ -125,7 +125,7 @@ No default. Set by hops, in the driver and in every trial.
 """
 
 HOPS_LOGDIR = "HOPS_LOGDIR"
-"""Where a trial logs for TensorBoard: an absolute path on its own host.
+"""Where a trial logs for TensorBoard: an absolute path on its own host. Default: none; in no trial.
 
 Set by hops.experiment for the trial, and so for its threads and the programs that it starts.
 """
