@@ -142,11 +142,13 @@ def _keep(assignment: Assignment, value: Any, work: Path) -> None:  # noqa: ANN4
     directory = Path(assignment.directory)
     keeper = Keeper(directory, assignment.kept_as, work, assignment.store_url, assignment.taken)
     outputs = keeper.keep(value)
-    write_durably(directory / record.OUTPUTS_FILE, record.dumps(outputs))
-    if assignment.metric_key is not None:
-        metric = record.metric_of(outputs, assignment.metric_key)
-        (directory / record.METRIC_FILE).write_bytes(str(metric).encode())
-    sync_directory(directory)
+    try:
+        if assignment.metric_key is not None:
+            metric = record.metric_of(outputs, assignment.metric_key)
+            (directory / record.METRIC_FILE).write_bytes(str(metric).encode())
+    finally:  # what was returned is kept also where the metric is missing
+        write_durably(directory / record.OUTPUTS_FILE, record.dumps(outputs))
+        sync_directory(directory)
 
 
 def _failure(error: BaseException, assignment: Assignment, seconds: float) -> Report:
