@@ -58,3 +58,19 @@ def test_a_run_goes_on_without(tmp_path: Path, entries: list[str]) -> None:
     install = "TensorBoard is not installed: pip install 'hops-experiment[tensorboard]'"
     assert said.splitlines() == ["False None", f"None {install}"]
     assert [path.name for path in tmp_path.iterdir()] == entries
+
+
+def test_a_launch_says_once_what_to_install(tmp_path: Path) -> None:
+    """The whole run works without the package, and one of its lines says what is missing."""
+    program = """
+import os
+os.environ["HOPS_PROJECT_DIR"] = sys.argv[1] + "/project"
+from hops import experiment
+print(experiment.launch(lambda a: a, {"a": [1, 2]}).outputs[1]["metric"])
+"""
+
+    lines = _run(_HIDDEN + program, tmp_path).splitlines()
+
+    install = "TensorBoard is not installed: pip install 'hops-experiment[tensorboard]'"
+    assert lines.count(install) == 1
+    assert lines[-1] == "2"

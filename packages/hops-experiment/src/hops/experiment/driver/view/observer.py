@@ -67,18 +67,23 @@ class Observer:
         """Do something with the board; a run goes on without it if the disk is full."""
         if not self._has_board:
             return
-        try:
-            self._board = self._board or self._make_board()
-            action(self._board)
-        except OSError as error:
-            self._has_board = False
-            self._view.note(f"TensorBoard cannot be shown any further: {error}")
-
-    def _make_board(self) -> "Board":
         # Imported when the first trial runs, so that it does not wait for this.
         from hops.experiment.driver.view.board import Board
+        from hops.experiment.driver.view.hparams import is_installed
+        from hops.experiment.driver.view.tensorboard import INSTALL
 
-        return Board(self._plan, self._store, self._directory)
+        if self._board is None and not is_installed():
+            self._without_board(INSTALL)
+            return
+        try:
+            self._board = self._board or Board(self._plan, self._store, self._directory)
+            action(self._board)
+        except OSError as error:
+            self._without_board(f"TensorBoard cannot be shown any further: {error}")
+
+    def _without_board(self, reason: str) -> None:
+        self._has_board = False
+        self._view.note(reason)
 
 
 def _view(plan: "Plan") -> View:
