@@ -221,6 +221,22 @@ def test_the_second_interrupt_ends_the_running_trials(
     wait_until(lambda: not is_running(one) and not is_running(two))
 
 
+def test_a_terminated_program_says_how_it_ended(
+    start: Callable[[str], Program], project: Path
+) -> None:
+    """SIGTERM ends the running trials and the program; what had finished is kept."""
+    program = start(SEARCH)
+    program.let("go0")
+    one, two = program.mark("trial1"), program.mark("trial2")
+    program.process.terminate()
+
+    program.end()
+
+    assert program.process.returncode == 128 + signal.SIGTERM
+    assert states(project) == ("KILLED", [(0, True), (1, False), (2, False)])
+    wait_until(lambda: not is_running(one) and not is_running(two))
+
+
 def read_so_far(program: Program) -> str:
     """Return what the program has written, without waiting for more."""
     assert program.process.stdout is not None

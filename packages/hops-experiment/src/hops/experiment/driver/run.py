@@ -2,8 +2,11 @@
 
 import os
 import queue
+import signal
 import sys
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -63,9 +66,31 @@ def execute(plan: Plan, engine: Engine, door: Door) -> Finished:
     server = Server(door.listener, door.invitation.token)
     try:
         run = _Run(plan, engine, server, files, store)
-        return run.execute(function, _welcome(plan, project, store, files))
+        with _orderly_termination():
+            return run.execute(function, _welcome(plan, project, store, files))
     finally:
         server.close()
+
+
+@contextmanager
+def _orderly_termination() -> Iterator[None]:
+    """Let SIGTERM end the program as `sys.exit` does, so that the run's record says how it ended.
+
+    A handler of the user's stays; a thread other than the main one cannot set any.
+    """
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _welcome(plan: Plan, project: "Project", store: "Store", files: RunFiles) -> dict[str, Any]:
@@ -121,12 +146,12 @@ class _Run:
         engine = f"{self._engine.name} engine ({self._engine.agents} worker{many})"
         self._server.start(self._service)
         self._observer.start(f"hops: {project.platform}, {engine}, {self._place}")
-        state = State.FAILED
         try:
             self._engine.serve(self._service, self._plan.function)
             interrupted = self._until_finished()
             state = State.KILLED if interrupted else self._state()
-        except BaseException:
+        except BaseException as error:
+            state = State.KILLED if isinstance(error, SystemExit) else State.FAILED
             self._kill()
             raise
         finally:
