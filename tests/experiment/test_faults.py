@@ -237,6 +237,18 @@ def test_a_terminated_program_says_how_it_ended(
     wait_until(lambda: not is_running(one) and not is_running(two))
 
 
+def test_an_inline_trial_can_be_terminated(start: Callable[[str], Program]) -> None:
+    """Inline, SIGTERM ends the program at once, and is not taken for the function's failure."""
+    program = start(SEARCH.replace("workers=2", 'engine="inline"'))
+    program.mark("trial0")
+    program.process.terminate()
+
+    program.end()
+
+    assert program.process.returncode == -signal.SIGTERM
+    assert not (program.here / "trial1").exists()
+
+
 def read_so_far(program: Program) -> str:
     """Return what the program has written, without waiting for more."""
     assert program.process.stdout is not None

@@ -66,20 +66,21 @@ def execute(plan: Plan, engine: Engine, door: Door) -> Finished:
     server = Server(door.listener, door.invitation.token)
     try:
         run = _Run(plan, engine, server, files, store)
-        with _orderly_termination():
+        with _orderly_termination(engine):
             return run.execute(function, _welcome(plan, project, store, files))
     finally:
         server.close()
 
 
 @contextmanager
-def _orderly_termination() -> Iterator[None]:
+def _orderly_termination(engine: Engine) -> Iterator[None]:
     """Let SIGTERM end the program as `sys.exit` does, so that the run's record says how it ended.
 
-    A handler of the user's stays; a thread other than the main one cannot set any.
+    A handler of the user's stays; a thread other than the main one cannot set any; and inline, the
+    exception would be raised in the function, and be taken for its own.
     """
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    can_set = threading.current_thread() is threading.main_thread() and engine.name != "inline"
+    if not can_set or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
 

@@ -237,7 +237,7 @@ class HParamsWriter:
 
 def _is_plain_number(item: object) -> bool:
     """Tell whether *item* is a finite number, also in TensorBoard's single precision."""
-    return is_number(item) and -_LARGEST <= item <= _LARGEST  # type: ignore[operator]
+    return is_number(item) and -_LARGEST <= item <= _LARGEST  # type: ignore[operator] # a number
 
 
 def _text(item: object) -> str:
