@@ -68,7 +68,9 @@ class FakePublisher:
 class Bench:
     """A coordinator with everything around it."""
 
-    def __init__(self, parameters: Iterable[dict[str, Any] | None]) -> None:
+    def __init__(
+        self, parameters: Iterable[dict[str, Any] | None], *, at_once: int | None = None
+    ) -> None:
         self.search = FakeSearch(parameters)
         self.publisher = FakePublisher()
         self.now = 100.0
@@ -76,6 +78,7 @@ class Bench:
             self.search,
             self.publisher,  # type: ignore[arg-type] # all that is asked of it
             directory="Experiments/run",
+            at_once=at_once,
             clock=lambda: self.now,
         )
 

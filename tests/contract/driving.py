@@ -1,7 +1,6 @@
 """A driver that answers agents over real sockets, without the rest of a run."""
 
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -55,9 +54,8 @@ class FailingSearch:
 class Driver:
     """A driver that answers agents, without the rest of a run."""
 
-    def __init__(self, *, tls: tuple[ssl.SSLContext, str] | None = None) -> None:
-        self.door = open_door("127.0.0.1")
-        self.tls = tls
+    def __init__(self, *, across_hosts: bool = False) -> None:
+        self.door = open_door("127.0.0.1", known_as="127.0.0.1" if across_hosts else None)
         parameters: list[dict[str, Any]] = [{"a": 1}, {"a": [2, {3}]}, {"a": 3}]
         self.coordinator = Coordinator(
             ListedSearch(parameters),
@@ -65,9 +63,7 @@ class Driver:
             directory="Experiments/run",
         )
         self.service = Service(self.coordinator, WELCOME, b"0123456789")
-        self.server = Server(
-            self.door.listener, self.door.invitation.token, tls=tls[0] if tls else None
-        )
+        self.server = Server(self.door.listener, self.door.invitation.token, tls=self.door.tls)
         self.links: list[Link] = []
 
     def start(self) -> None:
@@ -79,7 +75,7 @@ class Driver:
         arguments: dict[str, Any] = {
             "address": self.door.invitation.address,
             "token": self.door.invitation.token,
-            "certificate": self.tls[1] if self.tls else None,
+            "certificate": self.door.invitation.certificate,
         }
         self.links.append(Link(agent=agent, **arguments | changes))
         return self.links[-1]

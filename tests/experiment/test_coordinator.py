@@ -132,6 +132,20 @@ class TestLeases:
 
         bench.next("x")
         assert bench.coordinator.has_asked("x")
+        assert bench.coordinator.agents == 1
+
+    def test_no_more_trials_run_at_a_time_than_asked_for(self) -> None:
+        """An agent too many waits, and takes over when another one is lost or has ended."""
+        bench = Bench([{"a": 1}, {"a": 2}, {"a": 3}], at_once=1)
+        first = bench.lease("x")
+        assert bench.next("x.1") is None
+
+        bench.report(first, GOOD)
+        second = bench.lease("x.1")
+        assert bench.next("x") is None
+
+        bench.coordinator.lose("x.1", "killed")
+        assert (bench.lease("x").trial, second.trial.number) == (second.trial, 1)
 
 
 class TestLoss:
@@ -178,6 +192,24 @@ class TestLoss:
         assert outcome.error == "The trial was lost 3 times, the last time: killed by signal 9"
         assert bench.search.told == [({"a": 1}, None)]
 
+    def test_an_agent_takes_those_in_its_place_along(self) -> None:
+        """They have its name and a number behind it; another name that begins so is another."""
+        bench = Bench([{"a": 1}, {"a": 2}, {"a": 3}])
+        here, anew, other = (bench.lease(agent) for agent in ("x-1", "x-1.1", "x-11"))
+        bench.coordinator.lose("x-1", "its executor was lost")
+
+        assert [bench.beat(lease) for lease in (here, anew, other)] == [False, False, True]
+        assert bench.coordinator.has_asked("x-1")
+        assert not bench.coordinator.has_asked("x")
+
+    def test_one_started_anew_keeps_its_trial_when_the_first_comes_back(self) -> None:
+        """What is lost is the trial of the agent that asks, not of the one in its place."""
+        bench = Bench([{"a": 1}, {"a": 2}])
+        anew = bench.lease("x.1")
+
+        assert bench.lease("x").trial.number == 1
+        assert bench.beat(anew)
+
     def test_an_agent_without_a_trial_is_no_loss(self) -> None:
         """Also one that nobody knows."""
         bench = three()
@@ -217,6 +249,19 @@ class TestLoss:
         assert not bench.report(lease)
         assert bench.report(again)
         assert bench.lease("x").trial.number == 1
+
+    def test_one_started_anew_is_not_waited_for(self) -> None:
+        """When an agent comes in the place of one that is gone, the trial of that one is free."""
+        bench = Bench([{"a": 1}])
+        bench.coordinator.connected("x")
+        lost = bench.lease("x")
+        bench.coordinator.disconnected("x")
+        bench.coordinator.connected("y")
+        assert bench.beat(lost), "another agent is no sign"
+
+        bench.coordinator.connected("x.1")
+        assert bench.lease("x.1").attempt == 2
+        assert not bench.beat(lost)
 
     def test_an_old_connection_that_ends_late_loses_nothing(self) -> None:
         """The agent has come back on another one meanwhile."""

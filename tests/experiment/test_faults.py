@@ -237,6 +237,29 @@ def test_a_terminated_program_says_how_it_ended(
     wait_until(lambda: not is_running(one) and not is_running(two))
 
 
+def test_a_handler_of_pyspark_does_not_end_the_trials(
+    start: Callable[[str], Program], project: Path
+) -> None:
+    """That of SIGINT, which cancels all jobs, is set aside for the time of the run."""
+    handler = """
+    import signal
+    def cancel_all(number, frame):
+        print("cancelled")
+    cancel_all.__module__ = "pyspark.context"
+    signal.signal(signal.SIGINT, cancel_all)
+    """
+    program = start(handler + SEARCH + "os.kill(os.getpid(), signal.SIGINT)")
+    program.mark("trial0")
+    program.mark("trial1")
+    os.killpg(program.process.pid, signal.SIGINT)
+    wait_until(lambda: "Ctrl-C again" in read_so_far(program))
+    program.let("go0")
+    program.let("go1")
+
+    assert program.end().rstrip().endswith("interrupted\ncancelled")
+    assert states(project) == ("KILLED", [(0, True), (1, True)])
+
+
 def test_an_inline_trial_can_be_terminated(start: Callable[[str], Program]) -> None:
     """Inline, SIGTERM ends the program at once, and is not taken for the function's failure."""
     program = start(SEARCH.replace("workers=2", 'engine="inline"'))

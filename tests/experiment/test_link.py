@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,6 +14,7 @@ from driving import ENDED, PATIENCE_S, Driver, cut, is_closed, several, until
 from hops.experiment import wire
 from hops.experiment.driver import coordinator as coordinator_module
 from hops.experiment.driver import server as server_module
+from hops.experiment.driver.certificate import throw_away_certificate
 from hops.experiment.errors import ProtocolError
 from hops.experiment.worker import link as link_module
 from hops.experiment.worker import watch as watch_module
@@ -215,28 +215,9 @@ class TestWatch:
 class TestTLS:
     """Across hosts, with a certificate that is made for the run."""
 
-    @pytest.fixture
-    def authority(self) -> Any:  # noqa: ANN401 - of an optional package
-        """Return what makes certificates."""
-        return pytest.importorskip("trustme").CA()
-
-    @pytest.fixture
-    def certificate(self, authority: Any) -> tuple[ssl.SSLContext, str]:  # noqa: ANN401
-        """Return the driver's side of TLS, and the certificate that agents are told."""
-        return self.make(authority)
-
-    def make(self, authority: Any) -> tuple[ssl.SSLContext, str]:  # noqa: ANN401
-        """Make a certificate."""
-        issued = authority.issue_cert("some-other-name.example.org")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        issued.configure_cert(context)
-        return context, issued.cert_chain_pems[0].bytes().decode()
-
-    def test_the_owner_of_the_certificate_is_trusted(
-        self, certificate: tuple[ssl.SSLContext, str], drivers: Callable[..., Driver]
-    ) -> None:
+    def test_the_owner_of_the_certificate_is_trusted(self, drivers: Callable[..., Driver]) -> None:
         """It is pinned as a whole: its name does not matter."""
-        run = drivers(tls=certificate)
+        run = drivers(across_hosts=True)
         run.start()
         link = run.connected()
 
@@ -245,43 +226,33 @@ class TestTLS:
         assert isinstance(secured, ssl.SSLSocket)
         assert secured.version() == "TLSv1.3"
 
-    def test_another_certificate_is_refused(
-        self,
-        authority: Any,  # noqa: ANN401 - of an optional package
-        certificate: tuple[ssl.SSLContext, str],
-        drivers: Callable[..., Driver],
-    ) -> None:
-        """Even one of the same authority; the agent says nothing over such a connection."""
-        run = drivers(tls=certificate)
+    def test_another_certificate_is_refused(self, drivers: Callable[..., Driver]) -> None:
+        """That of another run, say; the agent tells nothing over such a connection."""
+        run = drivers(across_hosts=True)
         run.start()
-        _, other = self.make(authority)
+        _, other = throw_away_certificate()
         with pytest.raises(ssl.SSLCertVerificationError):
             run.link(certificate=other).connect()
 
         run.connected()
 
-    def test_without_tls_nobody_gets_in(
-        self, certificate: tuple[ssl.SSLContext, str], drivers: Callable[..., Driver]
-    ) -> None:
+    def test_without_tls_nobody_gets_in(self, drivers: Callable[..., Driver]) -> None:
         """Neither end goes on in plain text."""
-        run = drivers(tls=certificate)
+        run = drivers(across_hosts=True)
         run.start()
         with pytest.raises(ProtocolError):
             run.link(certificate=None).connect()
         plain = drivers()
         plain.start()
         with pytest.raises(OSError, match=r"SSL|TLS"):
-            plain.link(certificate=certificate[1]).connect()
+            plain.link(certificate=run.door.invitation.certificate).connect()
 
     def test_who_says_nothing_is_cut_off(
-        self,
-        certificate: tuple[ssl.SSLContext, str],
-        monkeypatch: pytest.MonkeyPatch,
-        drivers: Callable[..., Driver],
+        self, monkeypatch: pytest.MonkeyPatch, drivers: Callable[..., Driver]
     ) -> None:
         """Before the handshake of TLS as well; and it does not hold up the end of the run."""
         monkeypatch.setattr(wire, "HANDSHAKE_S", 0.1)
-        run = drivers(tls=certificate)
+        run = drivers(across_hosts=True)
         run.start()
         with run.stranger() as stranger:
             assert is_closed(stranger)

@@ -4,6 +4,7 @@ import pickle
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -99,6 +100,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     main.__file__ = str(directory / "train.py")
     monkeypatch.setitem(sys.modules, "__main__", main)
     monkeypatch.syspath_prepend(str(directory))
+    monkeypatch.delitem(sys.modules, "beside_it", raising=False)  # of another test
     return directory
 
 
@@ -290,6 +292,35 @@ def test_values_of_classes_of_the_script_travel() -> None:
 
     assert b"Fruit" in pack_parameters({"a": member})
     assert pickle.loads(pack_parameters({"a": member}))["a"] == "pear"
+
+
+def test_values_from_modules_beside_the_script_travel(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are there where the module cannot be imported: on another host."""
+    (script / "beside_it.py").write_text("class Model:\n    layers = 3\n")
+    module = __import__("beside_it")
+    monkeypatch.setitem(sys.modules, "beside_it", module)
+    packed = pack_parameters({"model": module.Model})
+
+    monkeypatch.delitem(sys.modules, "beside_it")
+    (script / "beside_it.py").unlink()
+    assert pickle.loads(packed)["model"].layers == 3
+    assert registered() == set()
+
+
+def test_several_threads_pack_at_a_time(script: Path, imported: Callable[..., ModuleType]) -> None:
+    """The registry of cloudpickle is one for all: none takes away what another one needs."""
+    (script / "beside_it.py").write_text("def double(a):\n    return 2 * a\n")
+    double = __import__("beside_it").double
+    for number in range(50):
+        imported(script / f"other{number}.py")
+    with ThreadPoolExecutor(4) as pool:
+        packed = list(pool.map(pack, [double] * 200))
+
+    sys.modules.pop("beside_it")
+    (script / "beside_it.py").unlink()
+    assert {pickle.loads(each)(2) for each in packed} == {4}
 
 
 def test_values_that_travel_are_fine() -> None:

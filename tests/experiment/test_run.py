@@ -34,7 +34,10 @@ class FakeEngine:
 
     name = "fake"
     host = "127.0.0.1"
-    agents = 1
+    known_as: str | None = None
+    shares_path = True
+    application = "fake"
+    headline = "fake engine"
 
     def __init__(self) -> None:
         self.invitation: Invitation
@@ -51,6 +54,10 @@ class FakeEngine:
     def poll(self) -> list[Departure]:
         """Return that nobody has ended."""
         self.polls += 1
+        return []
+
+    def news(self) -> list[str]:
+        """Return that there is nothing to know."""
         return []
 
     def close(self) -> None:

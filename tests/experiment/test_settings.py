@@ -4,6 +4,7 @@ import pytest
 
 from hops.core import SettingsError, environment
 from hops.experiment.settings import Direction, Isolation, Settings, direction_of
+from hops.project import Platform, Project
 
 
 def test_the_defaults() -> None:
@@ -30,6 +31,17 @@ def test_an_empty_variable_chooses_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv(environment.HOPS_ENGINE, "")
 
     assert Settings.choose().engine == "local"
+
+
+def test_in_a_cluster_trials_run_on_spark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless something else is asked for."""
+    inside = Project(
+        name="demo", id="119", user="demo__meb10000", platform=Platform.HOPSWORKS, root="hopsfs://x"
+    )
+    monkeypatch.setattr("hops.experiment.settings.current", lambda: inside)
+
+    assert Settings.choose().engine == "spark"
+    assert Settings.choose(engine="local").engine == "local"
 
 
 @pytest.mark.parametrize("isolation", list(Isolation))

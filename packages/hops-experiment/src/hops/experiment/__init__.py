@@ -11,6 +11,7 @@ from hops.experiment.errors import (
     NestedExperimentError,
     PicklingError,
     ProtocolError,
+    RunCancelledError,
     TrialError,
     TrialTraceback,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "Outcome",
     "PicklingError",
     "ProtocolError",
+    "RunCancelledError",
     "SearchResult",
     "State",
     "Trial",

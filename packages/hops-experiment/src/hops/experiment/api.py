@@ -24,10 +24,12 @@ class Options(TypedDict, total=False):
     """How a run is executed; every function of the API takes these as keywords."""
 
     engine: str | None
-    """Where trials run: `local` processes (the default), or `inline`, one after another in this
-    process, for a debugger. `None` asks `HOPS_ENGINE`."""
+    """Where trials run: `local` processes, `spark` executors, or `inline`, one after another in
+    this process, for a debugger. `None` asks `HOPS_ENGINE`; without it, `spark` in a cluster and
+    `local` on a laptop."""
     workers: int | None
-    """How many trials run at a time; `None` for one per processor core."""
+    """How many trials run at a time; `None` for one per processor core, or per task slot of
+    Spark."""
     isolation: str | None
     """What a trial shares with the one before it: nothing (`process`, the default: a process
     forked in milliseconds; `spawn`: a new interpreter), or its process (`worker`, for many trials
@@ -206,7 +208,7 @@ def _execute(plan: Plan) -> "Finished":
     from hops.experiment.engine import make_engine
 
     engine = make_engine(plan.settings, plan.search.total)
-    door = open_door(engine.host)
+    door = open_door(engine.host, known_as=engine.known_as)
     try:
         engine.start(door.invitation)
         from hops.experiment.driver.run import execute

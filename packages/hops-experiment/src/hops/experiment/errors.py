@@ -8,6 +8,7 @@
     ├── PicklingError (TypeError)          the function cannot travel to another process
     ├── NestedExperimentError (RuntimeError)
     ├── AgentError (RuntimeError)          no process could be started to run trials in
+    ├── RunCancelledError (RuntimeError)   somebody has cancelled the run from outside
     ├── ProtocolError (ConnectionError)    a peer that does not speak as agreed
     └── FormatError (ValueError)           a record on disk that a newer release has written
 """
@@ -40,6 +41,10 @@ class NestedExperimentError(HopsError, RuntimeError):
 
 class AgentError(HopsError, RuntimeError):
     """The processes that run trials could not be started, or end again and again."""
+
+
+class RunCancelledError(HopsError, RuntimeError):
+    """Somebody has cancelled the run from outside, as in Spark's UI; what had ended is kept."""
 
 
 class ProtocolError(HopsError, ConnectionError):

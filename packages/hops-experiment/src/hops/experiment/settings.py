@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
 from hops.core import SettingsError, environment
+from hops.project import Platform, current
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -32,9 +33,10 @@ class Settings(NamedTuple):
     """How a run is executed. An argument goes before the environment, that before the default."""
 
     engine: str
-    """`local` or `inline`; from `HOPS_ENGINE`, else `local`."""
+    """`local`, `spark` or `inline`; from `HOPS_ENGINE`, else `spark` in a cluster and `local` on a
+    laptop."""
     workers: int | None
-    """How many trials run at a time; `None` for one per processor core."""
+    """How many trials run at a time; `None` for one per processor core or task slot of Spark."""
     isolation: Isolation
     """What a trial shares with the one before it; `process` unless told otherwise."""
     preload: tuple[str, ...]
@@ -62,19 +64,23 @@ class Settings(NamedTuple):
         """
         if workers is not None and (type(workers) is not int or workers < 1):
             message = f"workers is {workers!r}; expected a number from 1."
-            raise SettingsError(message, hint="workers=None uses every processor core.")
+            raise SettingsError(message, hint="workers=None uses all that there is.")
         if isinstance(preload, str) or not all(isinstance(module, str) for module in preload):
             message = f"preload is {preload!r}; expected a list of module names."
             hint = f"preload=[{preload!r}]" if isinstance(preload, str) else "preload=['torch']"
             raise SettingsError(message, hint=hint)
         return cls(
-            engine=engine or os.environ.get(environment.HOPS_ENGINE) or "local",
+            engine=engine or os.environ.get(environment.HOPS_ENGINE) or _default_engine(),
             workers=workers,
             isolation=_choice(Isolation, "isolation", isolation or Isolation.PROCESS),
             preload=tuple(preload),
             tensorboard=tensorboard,
             verbose=verbose,
         )
+
+
+def _default_engine() -> str:
+    return "spark" if current().platform is Platform.HOPSWORKS else "local"
 
 
 def direction_of(value: object) -> Direction:

@@ -49,6 +49,9 @@ PATIENCE_S = 30.0
 """How long one end waits for the other to read; and an agent for the driver to answer its hello,
 because it may still be packing a large function."""
 
+CONNECT_S = 10.0
+"""How long an agent waits for the network to bring it to the driver."""
+
 _LENGTH = struct.Struct(">I")
 
 
@@ -178,8 +181,12 @@ def listen(host: str) -> socket.socket:
     """Listen on a free port of *host*."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.bind((host, 0))
-    listener.listen(128)
+    try:
+        listener.bind((host, 0))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 
@@ -222,8 +229,9 @@ def connect(
         ProtocolError: The driver refused, or is not the driver.
         OSError: Nobody answers.
     """
-    sock = socket.create_connection(address, timeout=timeout_s)
+    sock = socket.create_connection(address, timeout=min(timeout_s, CONNECT_S))
     try:
+        sock.settimeout(timeout_s)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
             sock = tls.wrap_socket(sock, server_hostname=address[0])

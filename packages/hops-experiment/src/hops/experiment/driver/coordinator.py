@@ -5,6 +5,7 @@ whatever an earlier attempt says or writes later changes nothing, because it wro
 its own that nobody publishes.
 """
 
+import math
 import queue
 import threading
 import time
@@ -36,15 +37,24 @@ class Coordinator:
         publisher: "Publisher",
         *,
         directory: str,
+        at_once: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare the run in *directory*, relative to the project.
+        """Prepare the run.
 
-        A search of one trial without parameters is kept in the run's directory itself.
+        Args:
+            search: What to try.
+            publisher: Brings what has been accepted to its place.
+            directory: Of the run, relative to the project. A search of one trial without parameters
+                is kept in it itself.
+            at_once: How many trials may run at a time; `None` for as many as there are agents. An
+                engine may start an agent anew while the first one still works.
+            clock: Seconds that pass.
         """
         self._search = search
         self._publisher = publisher
         self._directory = directory
+        self._at_once = math.inf if at_once is None else at_once
         self._clock = clock
         self._changed = threading.Condition()
         self._over = threading.Event()
@@ -74,8 +84,13 @@ class Coordinator:
         return self._over.wait(timeout_s)
 
     def has_asked(self, agent: str) -> bool:
-        """Return whether *agent* has come so far as to ask for a trial."""
-        return agent in self._agents
+        """Return whether *agent*, or one in its place, has come so far as to ask for a trial."""
+        return any(_stands_for(other, agent) for other in self._agents)
+
+    @property
+    def agents(self) -> int:
+        """How many agents have asked for a trial so far."""
+        return len(self._agents)
 
     def stop(self) -> None:
         """Hand out no more; what runs may end."""
@@ -99,15 +114,18 @@ class Coordinator:
         with self._changed:
             late = [a for a, since in self._gone_since.items() if now - since > RECONNECT_S]
             for agent in late:
-                self.lose(agent, "its connection was lost")
+                self._give_up_waiting(agent, "its connection was lost")
 
     # -- what agents ask ------------------------------------------------------------------------
 
     def connected(self, agent: str) -> None:
-        """Note that *agent* is there."""
+        """Note that *agent* is there: one that is gone in whose place it is does not come back."""
         with self._changed:
             self._connections[agent] = self._connections.get(agent, 0) + 1
             self._gone_since.pop(agent, None)
+            first = agent.partition(".")[0]
+            for earlier in [other for other in self._gone_since if _stands_for(other, first)]:
+                self._give_up_waiting(earlier, "it was started anew")
 
     def disconnected(self, agent: str) -> None:
         """Note that a connection of *agent* is lost. It may come back, or have done so already."""
@@ -118,12 +136,9 @@ class Coordinator:
                 self._gone_since[agent] = self._clock()
 
     def lose(self, agent: str, reason: str) -> None:
-        """Note that *agent* has ended: its trial is to be run again."""
+        """Note that *agent* has ended, and all in its place: their trials are to be run again."""
         with self._changed:
-            self._gone_since.pop(agent, None)
-            for lease in self._running():
-                if lease.agent == agent:
-                    self._lose(lease, reason)
+            self._take_back(reason, lambda other: _stands_for(other, agent))
 
     def next(self, agent: str, wait_s: float) -> Lease | None:
         """Hand out a trial to *agent*, which has none: one that it holds never came to it.
@@ -138,7 +153,7 @@ class Coordinator:
         deadline = self._clock() + wait_s
         with self._changed:
             self._agents.add(agent)
-            self.lose(agent, "the worker never heard of it")
+            self._take_back("the worker never heard of it", agent.__eq__)
             while True:
                 found = self._take()
                 if found is not None:
@@ -204,7 +219,18 @@ class Coordinator:
     def _running(self) -> list[Lease]:
         return [lease for lease in self._leases.values() if not lease.accepted]
 
+    def _give_up_waiting(self, agent: str, reason: str) -> None:
+        del self._gone_since[agent]
+        self._take_back(reason, agent.__eq__)
+
+    def _take_back(self, reason: str, concerns: Callable[[str], bool]) -> None:
+        for lease in self._running():
+            if concerns(lease.agent):
+                self._lose(lease, reason)
+
     def _take(self) -> tuple[Trial, int] | None:
+        if len(self._running()) >= self._at_once:
+            return None
         if self._again:
             lost = self._again.popleft()
             return lost.trial, lost.attempt + 1
@@ -264,3 +290,8 @@ class Coordinator:
         self.outcomes.append(outcome)
         self.events.put(Ended(outcome))
         self._notify()
+
+
+def _stands_for(agent: str, first: str) -> bool:
+    """Whether *agent* is *first*, or was started in its place: it has a number behind the name."""
+    return agent == first or agent.startswith(f"{first}.")

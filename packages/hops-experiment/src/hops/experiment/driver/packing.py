@@ -9,6 +9,7 @@ import os
 import pickle
 import reprlib
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ from hops.experiment.errors import PicklingError
 from hops.experiment.wire import MESSAGE_BYTES
 
 _PLAIN = {bool, int, float, str, NoneType}
+_REGISTRY = threading.Lock()
+"""That of modules by value belongs to the whole process, where several runs may pack at a time."""
+
 _HINT = "engine='inline' runs in this process."
 
 
@@ -32,16 +36,21 @@ def pack(function: Callable[..., Any]) -> bytes:
     Raises:
         PicklingError: The function refers to something that cannot travel; the message names it.
     """
+    try:
+        return _dumps(function)
+    except Exception as error:
+        raise _explained(function, error) from error
+
+
+def _dumps(value: Any) -> bytes:  # noqa: ANN401 - any value
     import cloudpickle
 
+    data: bytes
     try:
-        with _modules_by_value():
-            data: bytes = cloudpickle.dumps(function)
+        with _REGISTRY, _modules_by_value():
+            data = cloudpickle.dumps(value)
     except Exception:  # noqa: BLE001 - any object's own refusal; the next attempt's is reported
-        try:
-            data = cloudpickle.dumps(function)
-        except Exception as error:
-            raise _explained(function, error) from error
+        data = cloudpickle.dumps(value)
     return data
 
 
@@ -170,10 +179,7 @@ def pack_parameters(parameters: dict[str, Any] | None) -> bytes:
         return b""
     if all(type(value) in _PLAIN for value in parameters.values()):
         return pickle.dumps(parameters)
-    import cloudpickle
-
-    data: bytes = cloudpickle.dumps(parameters)
-    return data
+    return _dumps(parameters)
 
 
 def _can_travel(value: Any) -> bool:  # noqa: ANN401 - any value

@@ -2,11 +2,8 @@
 
 import os
 import queue
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,8 +18,9 @@ from hops.experiment.driver.publisher import Publisher
 from hops.experiment.driver.runfile import RunFiles
 from hops.experiment.driver.server import Server
 from hops.experiment.driver.service import Service
+from hops.experiment.driver.signals import orderly_signals
 from hops.experiment.driver.view.observer import Observer
-from hops.experiment.errors import AgentError
+from hops.experiment.errors import AgentError, RunCancelledError
 from hops.experiment.record import Outcome, State
 from hops.hdfs.store import current_store
 from hops.project import current
@@ -53,6 +51,7 @@ def execute(plan: Plan, engine: Engine, door: Door) -> Finished:
     Raises:
         PicklingError: The function or a value cannot travel to another process.
         AgentError: No agent could run trials.
+        RunCancelledError: Somebody has cancelled the run where its agents are managed.
         OSError: The project cannot be written.
         KeyboardInterrupt: The user interrupted the run; what had finished is kept.
     """
@@ -62,47 +61,31 @@ def execute(plan: Plan, engine: Engine, door: Door) -> Finished:
     if engine.name != "inline":
         function = pack(plan.function)
         check_values_travel(plan.space or {})
-    files = RunFiles(store, project, plan, engine.name)
-    server = Server(door.listener, door.invitation.token)
+    files = RunFiles(store, project, plan, engine)
+    server = Server(door.listener, door.invitation.token, tls=door.tls)
     try:
         run = _Run(plan, engine, server, files, store)
-        with _orderly_termination(engine):
-            return run.execute(function, _welcome(plan, project, store, files))
+        welcome = _welcome(plan, project, store, files, engine)
+        # Inline, the exception would be raised in the function, and be taken for its own.
+        with nullcontext() if engine.name == "inline" else orderly_signals():
+            return run.execute(function, welcome)
     finally:
         server.close()
 
 
-@contextmanager
-def _orderly_termination(engine: Engine) -> Iterator[None]:
-    """Let SIGTERM end the program as `sys.exit` does, so that the run's record says how it ended.
-
-    A handler of the user's stays; a thread other than the main one cannot set any; and inline, the
-    exception would be raised in the function, and be taken for its own.
-    """
-    can_set = threading.current_thread() is threading.main_thread() and engine.name != "inline"
-    if not can_set or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-
-    def leave(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _welcome(plan: Plan, project: "Project", store: "Store", files: RunFiles) -> dict[str, Any]:
+def _welcome(
+    plan: Plan, project: "Project", store: "Store", files: RunFiles, engine: Engine
+) -> dict[str, Any]:
     """Return what every agent is told of the run."""
     here = _here()
     return {
         "run_id": files.run_id,
         "store": store.url,
+        "directory": files.directory,
         "isolation": plan.settings.isolation,
         "preload": plan.settings.preload,
-        "path": [str(Path(here, entry)) for entry in sys.path],
+        # What an executor imports is its own environment's, also if it is on this machine.
+        "path": [str(Path(here, entry)) for entry in sys.path] if engine.shares_path else [],
         "environ": {
             **project.environment(),
             environment.ML_ID: files.run_id,
@@ -135,7 +118,9 @@ class _Run:
         self._files = files
         self._place = str(store.local_path(files.directory) or files.directory)
         publisher = Publisher(store, plan.optimised_key)
-        self._coordinator = Coordinator(plan.search, publisher, directory=files.directory)
+        self._coordinator = Coordinator(
+            plan.search, publisher, directory=files.directory, at_once=plan.settings.workers
+        )
         self._observer = Observer(plan, store, files.directory)
         self._service: Service
         self._fruitless = 0
@@ -143,16 +128,15 @@ class _Run:
     def execute(self, function: bytes, welcome: dict[str, Any]) -> Finished:
         project = current()
         self._service = Service(self._coordinator, welcome, function)
-        many = "" if self._engine.agents == 1 else "s"
-        engine = f"{self._engine.name} engine ({self._engine.agents} worker{many})"
         self._server.start(self._service)
-        self._observer.start(f"hops: {project.platform}, {engine}, {self._place}")
+        self._observer.start(f"hops: {project.platform}, {self._engine.headline}, {self._place}")
         try:
             self._engine.serve(self._service, self._plan.function)
             interrupted = self._until_finished()
             state = State.KILLED if interrupted else self._state()
         except BaseException as error:
-            state = State.KILLED if isinstance(error, SystemExit) else State.FAILED
+            was_ended = isinstance(error, SystemExit | RunCancelledError)
+            state = State.KILLED if was_ended else State.FAILED
             self._kill()
             raise
         finally:
@@ -185,11 +169,16 @@ class _Run:
             self._coordinator.expire()
             self._coordinator.wait(POLL_S)
             self._pass_on_events()
+            for line in self._engine.news():
+                self._observer.note(line)
             self._observer.tick()
 
     def _look_after_agents(self) -> None:
         for departure in self._engine.poll():
             self._coordinator.lose(departure.agent, departure.reason)
+            if departure.is_final:
+                message = f"A worker cannot run trials. {departure.reason}"
+                raise AgentError(message)
             asked = self._coordinator.has_asked(departure.agent)
             self._fruitless = 0 if asked else self._fruitless + 1
             if self._fruitless == FRUITLESS_DEPARTURES:

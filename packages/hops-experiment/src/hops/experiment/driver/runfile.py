@@ -1,6 +1,5 @@
 """The run's own files: its directory, its record, its summary."""
 
-import functools
 import itertools
 import os
 import time
@@ -14,6 +13,7 @@ from hops.experiment.record import Outcome, State
 from hops.experiment.versions import versions
 
 if TYPE_CHECKING:
+    from hops.experiment.driver.agents import Engine
     from hops.hdfs.paths import Place
     from hops.hdfs.store import Store
     from hops.project import Project
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class RunFiles:
     """Writes what is known of the run, at its begin and at its end."""
 
-    def __init__(self, store: "Store", project: "Project", plan: Plan, engine: str) -> None:
+    def __init__(self, store: "Store", project: "Project", plan: Plan, engine: "Engine") -> None:
         """Claim a directory for the run, and write down what is to be done.
 
         Raises:
@@ -31,7 +31,7 @@ class RunFiles:
         self._store = store
         self._plan = plan
         space = record.plain(plan.space)  # first: any object's own str() may fail
-        self.run_id = _claim(store)
+        self.run_id = _claim(store, engine.application)
         self.directory = record.run_directory(self.run_id)
         self.resources: list[str] = []
         """Names of the versioned resources in the directory."""
@@ -39,7 +39,7 @@ class RunFiles:
         self._facts: dict[str, Any] = {
             "format": record.FORMAT,
             "id": self.run_id,
-            "appId": application_id(),
+            "appId": engine.application,
             "projectName": project.name,
             "user": project.user,
             "name": _name(plan.name),
@@ -52,7 +52,7 @@ class RunFiles:
             "jobName": os.environ.get(environment.HOPSWORKS_JOB_NAME),
             "kernelId": os.environ.get(environment.HOPSWORKS_KERNEL_ID),
             "created": int(self._begin * 1000),
-            "engine": engine,
+            "engine": engine.name,
             "versions": versions(),
             "versionedResources": [self._version(path) for path in plan.versioned_resources],
         }
@@ -113,16 +113,9 @@ def _name(name: str) -> str:
     return job if job and name == "no-name" else name
 
 
-def _claim(store: "Store") -> str:
+def _claim(store: "Store", application: str) -> str:
     for count in itertools.count(1):
-        run_id = f"{application_id()}_{count}"
+        run_id = f"{application}_{count}"
         if store.create_dir(record.run_directory(run_id)):
             return run_id
     raise AssertionError  # the loop does not end
-
-
-@functools.cache
-def application_id() -> str:
-    """Return the name of this program's run, the same for the life of the process."""
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    return f"local-{stamp}-{os.urandom(2).hex()}"

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from hops.core import SettingsError, import_optional
+from hops.core import SettingsError
 
 if TYPE_CHECKING:
     from hops.experiment.driver.agents import Engine
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 ENGINES = {
     "inline": "hops.experiment.engine.inline:InlineEngine",
     "local": "hops.experiment.engine.local:LocalEngine",
+    "spark": "hops.experiment.engine.spark:SparkEngine",
 }
 """Each engine's name and where it is; imported when it is used."""
 
@@ -27,8 +28,6 @@ def make_engine(settings: "Settings", trials: int | None) -> "Engine":
         MissingDependencyError: The engine needs a package that is not installed.
         SettingsError: There is no such engine in this release.
     """
-    if settings.engine == "spark":
-        import_optional("pyspark", install="hops-experiment[spark]")
     if settings.engine not in ENGINES:
         known = ", ".join(repr(name) for name in sorted(ENGINES))
         message = f"The engine is {settings.engine!r}; this release has {known}."

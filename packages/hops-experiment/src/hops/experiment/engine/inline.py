@@ -7,7 +7,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from hops.experiment.driver.agents import Departure, Invitation
+from hops.experiment.driver.agents import Departure, Invitation, local_application, workers
 from hops.experiment.driver.service import described
 from hops.experiment.worker import trial
 from hops.experiment.worker.attempt import Attempt
@@ -26,10 +26,13 @@ class InlineEngine:
 
     name = "inline"
     host = "127.0.0.1"
-    agents = 1
+    known_as = None
+    shares_path = True
+    headline = f"inline engine ({workers(1)})"
 
     def __init__(self, settings: "Settings", trials: int | None) -> None:  # noqa: ARG002 - of every engine
         """Choose nothing: there is one worker, this process."""
+        self.application = local_application()
         self._service: Service
         self._function: Callable[..., Any]
 
@@ -55,6 +58,10 @@ class InlineEngine:
             if report.error and report.error.startswith("KeyboardInterrupt"):
                 raise KeyboardInterrupt
         return []
+
+    def news(self) -> tuple[()]:
+        """Return nothing."""
+        return ()
 
     def close(self) -> None:
         """Do nothing: there is no other process to end."""

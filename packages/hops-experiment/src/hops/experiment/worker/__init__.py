@@ -2,3 +2,6 @@
 
 Uses the standard library, cloudpickle and hops only, so that it starts in milliseconds on any host.
 """
+
+UNREACHABLE = 3
+"""Exit code of an agent that cannot reach the driver from its host."""

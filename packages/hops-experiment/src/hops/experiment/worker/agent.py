@@ -2,24 +2,28 @@
 
 One agent runs one trial at a time. An engine starts it (`python -m hops.experiment.worker.agent`)
 with an invitation on its standard input, a JSON object on one line: `address`, `token`, `agent`,
-and `certificate`, which is `None` on the loopback interface. It ends when the driver says so, or
-when the driver is gone.
+and `certificate`, which is `None` on the loopback interface; `parent` is the process that it must
+not outlive, if there is one. It ends when the driver says so, or when the driver is gone.
 """
 
 import json
 import os
 import signal
+import socket
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hops.experiment import record, wire
 from hops.experiment.errors import ProtocolError
+from hops.experiment.worker import UNREACHABLE
 from hops.experiment.worker import child as _loaded_before_the_nursery_forks  # noqa: F401
 from hops.experiment.worker.attempt import Attempt
 from hops.experiment.worker.link import Link
 from hops.experiment.worker.nursery import Child, Nursery
+from hops.experiment.worker.processes import death_with_parent
 from hops.experiment.worker.trial import Assignment
 from hops.experiment.worker.watch import Watch
 
@@ -27,11 +31,15 @@ if TYPE_CHECKING:
     from hops.hdfs.store import Store
 
 
+APPEARS_S = 5.0
+"""How long a shared directory may take to show what another host has made in it."""
+
+
 class Agent:
     """Pulls and runs trials until the driver has no more."""
 
     def __init__(self, link: Link, nursery: Nursery) -> None:
-        """Take over a *link* that is not connected yet, and a *nursery*."""
+        """Take over a *link* that is connected, and a *nursery*."""
         self._link = link
         self._nursery = nursery
         self._child: Child | None = None
@@ -39,13 +47,16 @@ class Agent:
         self._scratch: Path
         self._store: Store
 
-    def work(self) -> None:
+    def work(self, run: dict[str, Any]) -> None:
         """Run trials until the driver has none left.
+
+        Args:
+            run: What the driver has said when the link was connected.
 
         Raises:
             OSError: The driver is gone.
         """
-        self._run = self._link.connect()
+        self._run = run
         problem = self._set_up()
         if problem:
             self._link.request({"type": "broken", "reason": problem})
@@ -65,6 +76,12 @@ class Agent:
         from hops.hdfs.store import open_store
 
         self._store = open_store(self._run["store"])
+        if not self._sees_the_run():
+            return (
+                f"The directory of the run, {self._run['directory']} in {self._run['store']}, is "
+                f"not to be seen on {socket.gethostname()}.\n\nHint: set HOPS_PROJECT_DIR to a "
+                "directory that the driver and all workers share."
+            )
         self._scratch = Path(tempfile.mkdtemp(prefix="hops-"))
         with (self._scratch / "function.pkl").open("wb") as file:
             while chunk := self._link.request({"type": "function", "offset": file.tell()}).blob:
@@ -75,6 +92,14 @@ class Agent:
             preload=self._run["preload"],
             scratch=str(self._scratch),
         )
+
+    def _sees_the_run(self) -> bool:
+        deadline = time.monotonic() + APPEARS_S
+        while not self._store.is_dir(self._run["directory"]):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
 
     def _report(self, report: dict[str, Any]) -> wire.Frame:
         """Say how the trial ended, and get the next one."""
@@ -134,6 +159,19 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     nursery = Nursery()  # before the token is read: no trial has it in its memory
     invitation = json.loads(sys.stdin.buffer.readline())
+    if "parent" in invitation:
+        death_with_parent()(invitation["parent"])
+    try:
+        code = _work(invitation, nursery)
+    except ProtocolError as error:  # the driver is gone
+        sys.stderr.write(f"{error}\n")
+        code = 1
+    finally:
+        nursery.close()
+    os._exit(code)
+
+
+def _work(invitation: dict[str, Any], nursery: Nursery) -> int:
     host, port = invitation["address"]
     link = Link(
         (host, port),
@@ -141,15 +179,15 @@ def main() -> None:
         invitation["agent"],
         certificate=invitation["certificate"],
     )
-    code = 0
     try:
-        Agent(link, nursery).work()
-    except ProtocolError as error:
-        sys.stderr.write(f"{error}\n")
-        code = 1
-    finally:
-        nursery.close()
-    os._exit(code)
+        run = link.connect()
+    except ProtocolError:
+        raise
+    except OSError as error:
+        sys.stderr.write(f"The driver at {host}:{port} cannot be reached: {error}\n")
+        return UNREACHABLE
+    Agent(link, nursery).work(run)
+    return 0
 
 
 if __name__ == "__main__":
