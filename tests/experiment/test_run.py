@@ -128,9 +128,35 @@ class TestTheRun:
             self.execute(OldAgents(), self.plan())
         assert "has python 3.1" in str(caught.value)
 
+    def test_a_host_that_cannot_run_trials_is_told_of(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Once, where other agents can: the run goes on with those."""
+
+        class OneUnfit(FakeEngine):
+            """Starts a good agent, and one that cannot run trials again and again."""
+
+            def poll(self) -> list[Departure]:
+                """Let the good one work, and the other one end."""
+                self.polls += 1
+                if self.polls == 1:
+                    good = self.link("good")
+                    frame = good.request({"type": "next"})
+                    while frame.message["type"] == "trial":
+                        identity = {key: frame.message[key] for key in ("number", "attempt")}
+                        failed = {"state": "FAILED", "error": "boom", "traceback": None}
+                        rest = {"seconds": 0.1, "lines": [], "skipped": 0}
+                        frame = good.request({"type": "ended", **identity, **failed, **rest})
+                unfit = "On node7: no hops\n\nHint: install it"
+                return [Departure(f"agent-{self.polls}", unfit, is_final=True)] * 2
+
+        plan = self.plan()
+        self.execute(OneUnfit(), plan._replace(settings=Settings.choose(tensorboard=False)))
+        assert capsys.readouterr().out.count("A worker cannot run trials. On node7: no hops") == 1
+
     @pytest.mark.parametrize("begun", [0, 1])
     def test_agents_that_always_end_end_the_run(self, project: Path, begun: int) -> None:
-        """Also after a trial has been begun: what it had done is recorded as ended."""
+        """But not as long as a trial runs; what it had done is recorded as ended."""
 
         class DyingAgents(FakeEngine):
             """Starts agents that end before they ask for anything, but for the first."""
@@ -141,12 +167,16 @@ class TestTheRun:
                 if self.polls <= begun:
                     lease = self.link("good").request({"type": "next"}).message
                     assert lease["type"] == "trial"
+                if self.polls > 2 * FRUITLESS_DEPARTURES:
+                    self.close()
                 return [Departure(f"agent-{self.polls}", "it ended with 1: no space left")]
 
         engine = DyingAgents()
         with pytest.raises(AgentError, match=r"No worker could be started.*no space left"):
             self.execute(engine, self.plan())
-        assert engine.polls == FRUITLESS_DEPARTURES
+        expected = 2 * FRUITLESS_DEPARTURES if begun else FRUITLESS_DEPARTURES
+        assert begun or engine.polls == expected
+        assert engine.polls >= expected
         (run,) = (project / "Experiments").iterdir()
         assert '"state": "FAILED"' in (run / ".experiment.json").read_text()
         assert (run / ".summary.json").read_text().count("The run was ended.") == begun

@@ -1,6 +1,7 @@
 """Executors whose environment is not the driver's: what the user reads, and what still works."""
 
 import ast
+import socket
 import sys
 import tarfile
 from collections.abc import Callable
@@ -29,6 +30,15 @@ print("outputs", outputs)
 """
 
 
+BOTH = """
+    import pathlib, time
+    here = pathlib.Path(os.environ["HOPS_PROJECT_DIR"]).parent
+    (here / f"begun{a}").touch()
+    while not all((here / f"begun{each}").exists() for each in (1, 2)):
+        time.sleep(0.02)  # so that no worker takes both
+"""
+
+
 @pytest.fixture
 def refused(cluster: StandaloneCluster, submit: Submit) -> Callable[..., str]:
     """Return what runs a program on executors that cannot run trials, and gives what it wrote."""
@@ -47,7 +57,7 @@ def test_hops_is_missing(refused: Callable[..., str], pythons: Pythons) -> None:
     python = pythons.make()
     output = refused(python)
 
-    assert "AgentError: A worker cannot run trials. On " in output
+    assert f"AgentError: A worker cannot run trials. On {socket.gethostname()}: " in output
     assert "hops-experiment is not installed in Python 3." in output
     assert f"{python}." in output
     assert "Hint: in the environment of the executors: pip install hops-experiment==" in output
@@ -72,7 +82,8 @@ def test_another_version(
 
     [(name, there)] = [*made_of.items(), *versions.items()]
     short = name.removesuffix("-experiment")
-    assert f"has {short} {there}; the driver has {short} {version(name)}" in output
+    where = f"The worker on {socket.gethostname()} "
+    assert where + f"has {short} {there}; the driver has {short} {version(name)}" in output
     assert "Hint: on " in output
     needed = f"hops-experiment=={version('hops-experiment')} cloudpickle=={version('cloudpickle')}"
     assert f"pip install {needed}" in output
@@ -93,11 +104,25 @@ def test_a_packed_environment_is_sent_along(
     assert "outputs {'gpus': None" in output
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="Python can do it from 3.13 on")
+def test_a_python_file_is_sent_along(
+    cluster: StandaloneCluster, executor_environment: Path, submit: Submit, tmp_path: Path
+) -> None:
+    """Trials can import what `--py-files` names."""
+    extra = tmp_path / "elsewhere" / "extra.py"
+    extra.parent.mkdir()
+    extra.write_text("GPUS = 'none at all'\n")
+    program = LAUNCH.replace('os.environ.get("CUDA_VISIBLE_DEVICES")', '__import__("extra").GPUS')
+    conf = {"spark.submit.pyFiles": str(extra)}
+
+    output = submit(program, master=cluster.url, python=executor_environment, conf=conf).succeed()
+
+    assert "outputs {'gpus': 'none at all'" in output
+
+
 def test_archives_as_python_files_do_not_do(
     cluster: StandaloneCluster, pythons: Pythons, submit: Submit, tmp_path: Path
 ) -> None:
-    """Python finds no namespace package in an archive: the user reads what is missing."""
+    """Python before 3.13 finds no namespace package in an archive, and hops no version of it."""
     archives = [tmp_path / f"{wheel.stem}.zip" for wheel in pythons.wheels()]
     for wheel, archive in zip(pythons.wheels(), archives, strict=True):
         archive.write_bytes(wheel.read_bytes())
@@ -105,7 +130,9 @@ def test_archives_as_python_files_do_not_do(
     submission = submit(LAUNCH, master=cluster.url, python=pythons.make("cloudpickle"), conf=conf)
 
     assert submission.wait() == 1
-    assert "hops-experiment is not installed in Python 3." in submission.output
+    missing = "hops-experiment is not installed in Python 3."
+    expected = missing if sys.version_info < (3, 13) else "has hops unknown"
+    assert expected in submission.output
 
 
 def test_a_task_has_the_gpus_that_spark_gave_it(
@@ -113,7 +140,7 @@ def test_a_task_has_the_gpus_that_spark_gave_it(
 ) -> None:
     """Each trial sees those of its worker alone."""
     conf = {"spark.executor.resource.gpu.amount": "2", "spark.task.resource.gpu.amount": "1"}
-    program = LAUNCH.replace("def train():", "def train(a):\n    import time; time.sleep(2)")
+    program = LAUNCH.replace("def train():", f"def train(a):{BOTH}")
     program = program.replace("(train, engine", '(train, {"a": [1, 2]}, engine')
     with StandaloneCluster(tmp_path / "own", java_home, workers=1, cores=2, gpus=2) as cluster:
         output = submit(
@@ -128,5 +155,8 @@ def test_there_is_no_python(refused: Callable[..., str]) -> None:
     """Spark fails before hops can say anything: its error is told in our words."""
     output = refused(Path("/not/there/python"))
 
+    assert "AgentError: A worker cannot run trials. On 127.0.0.1: The executor" in output
     assert "The executor has no Python at /not/there/python." in output
-    assert "Hint: set spark.pyspark.python to a Python that every executor has" in output
+    assert (
+        "Hint: set PYSPARK_PYTHON (under spark-submit: spark.pyspark.python) to a Python " in output
+    )

@@ -5,6 +5,8 @@ What the user sees, what is on the disk, and that no process is left over.
 
 import json
 import signal
+import socket
+import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pytest
 from marked import Process
 from standalone import StandaloneCluster
 from submission import Submission
-from waiting import until
+from waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -63,6 +65,10 @@ class Search:
         for trial in trials:
             self.submission.wait_for(rf"^\[a={trial}\] begins {trial}$")
 
+    def said(self) -> str:
+        """Return what the program has written."""
+        return self.submission.output
+
     def ran(self, trial: int) -> int:
         """Return in how many processes a trial has run."""
         return len(list(self.home.glob(f"ran{trial}.*")))
@@ -93,21 +99,39 @@ def search(
 ) -> Callable[..., Search]:
     """Return what starts the search on the cluster, whose first two trials have begun then."""
 
-    def start(program: str = SEARCH, conf: Mapping[str, str] = {}, begun: int = 2) -> Search:
-        started = Search(
-            submit(program, master=cluster.url, python=executor_environment, conf=conf), tmp_path
+    def start(
+        program: str = SEARCH,
+        conf: Mapping[str, str] = {},
+        begun: int = 2,
+        *,
+        by_spark_submit: bool = False,
+    ) -> Search:
+        submission = submit(
+            program,
+            master=cluster.url,
+            python=executor_environment,
+            conf=conf,
+            by_spark_submit=by_spark_submit,
         )
+        started = Search(submission, tmp_path)
         started.begun(*range(begun))
         return started
 
     return start
 
 
+def lost_trial(run: Search) -> int:
+    """Return the trial that was lost, once it runs again while the other one still does."""
+    lost = int(run.submission.wait_for(r"^a=(\d) was lost and is run again: ")[1])
+    until(lambda: run.ran(lost) == 2, said=lambda: run.submission.output)
+    return lost
+
+
 def test_an_executor_is_killed(search: Callable[..., Search]) -> None:
-    """Its trial is run again, the other goes on; also where Spark forgives no failed task."""
+    """Its trial is run again beside the other; also where Spark forgives no failed task."""
     run = search(conf=ONE_FAILURE)
     run.submission.processes("CoarseGrainedExecutorBackend")[0].send_signal(signal.SIGKILL)
-    run.submission.wait_for(r"^a=\d was lost and is run again: ")
+    lost_trial(run)
     run.let_go(0, 1, 2, 3)
 
     output = run.submission.succeed()
@@ -124,7 +148,7 @@ def test_a_python_worker_is_killed(search: Callable[..., Search], failures: str)
     """The agent ends with it, and its trial; another one comes, by us or by Spark's second try."""
     run = search(conf={"spark.task.maxFailures": failures})
     python_workers(run.submission)[0].send_signal(signal.SIGKILL)
-    run.submission.wait_for(r"^a=\d was lost and is run again: ")
+    lost_trial(run)
     run.let_go(0, 1, 2, 3)
 
     output = run.submission.succeed()
@@ -134,8 +158,19 @@ def test_a_python_worker_is_killed(search: Callable[..., Search], failures: str)
     assert run.submission.left_over() == []
 
 
+ASKS = """
+from hops.experiment.driver.coordinator import Coordinator
+
+def asks(self, agent, wait_s, ask=Coordinator.next):
+    print("asks", agent, flush=True)
+    return ask(self, agent, min(wait_s, 0.5))
+
+Coordinator.next = asks
+"""
+
+
 def test_a_second_attempt_beside_the_first_is_kept_out(search: Callable[..., Search]) -> None:
-    """Spark may start an agent's task again while the first one works: it gets no trial of it."""
+    """Spark may start an agent's task again while the first one works: it gets no trial then."""
     program = SEARCH.replace('engine="spark"', 'engine="spark", workers=1').replace(
         "range(4)", "range(2)"
     )
@@ -144,12 +179,10 @@ def test_a_second_attempt_beside_the_first_is_kept_out(search: Callable[..., Sea
         "spark.speculation.task.duration.threshold": "1s",
         "spark.speculation.interval": "100ms",
     }
-    run = search(program, speculation, begun=1)
-    until(
-        lambda: len(run.submission.processes("hops.experiment.worker.agent")) >= 4,
-        said=lambda: run.submission.output,
-    )  # two agents, each with its nursery
-    assert not list(run.home.glob("ran1.*"))
+    run = search(program.replace("\ntry:", f"{ASKS}\ntry:"), speculation, begun=1)
+    # It asks a second time when it was told the first time that there is nothing for it.
+    run.submission.wait_for(r"(?s)^asks spark-0\.1$.*^asks spark-0\.1$")
+    assert run.ran(1) == 0
     run.let_go(0)
     run.begun(1)
     run.let_go(1)
@@ -159,6 +192,33 @@ def test_a_second_attempt_beside_the_first_is_kept_out(search: Callable[..., Sea
     assert "attempts [1, 1]" in output
     assert [run.ran(n) for n in (0, 1)] == [1, 1]
     assert run.submission.left_over() == []
+
+
+def test_a_second_attempt_that_fails_does_not_end_the_first(
+    search: Callable[..., Search],
+) -> None:
+    """What Spark takes for its end would have it end the first one, too."""
+    program = SEARCH.replace('engine="spark"', 'engine="spark", workers=1')
+    fails = """
+from hops.experiment.engine import executor
+
+def fail_later(invitation, run=executor._run_agent):
+    from pyspark import TaskContext
+    return (1, "no memory") if TaskContext.get().attemptNumber() else run(invitation)
+
+executor._run_agent = fail_later
+fail_later.__module__ = "__main__"
+"""
+    speculation = {
+        "spark.speculation": "true",
+        "spark.speculation.task.duration.threshold": "1s",
+        "spark.speculation.interval": "100ms",
+    }
+    run = search(program.replace("\ntry:", f"{fails}\ntry:"), speculation, begun=1)
+    until(lambda: len(run.submission.processes("pyspark.daemon")) >= 4, said=run.said)
+    run.let_go(0, 1, 2, 3)
+
+    assert "attempts [1, 1, 1, 1]" in run.submission.succeed()
 
 
 def test_the_driver_is_killed(search: Callable[..., Search]) -> None:
@@ -229,6 +289,55 @@ def test_the_second_interrupt_ends_the_running_trials(search: Callable[..., Sear
     assert output.rstrip().endswith("interrupted")
     assert run.record() == ("KILLED", {0: True, 1: False, 2: False})
     assert run.submission.left_over() == []
+
+
+def test_an_interrupt_under_spark_submit_ends_spark_as_well(
+    search: Callable[..., Search],
+) -> None:
+    """The JVM hears Ctrl-C, too: the run ends at once, and what had finished is kept."""
+    run = search(by_spark_submit=True)
+    run.let_go(0)
+    run.begun(2)
+    run.submission.send_signal(signal.SIGINT, like_a_terminal=True)
+    run.submission.wait()
+
+    assert run.submission.left_over() == []  # Python ends after the JVM that has started it
+    assert run.record() == ("KILLED", {0: True, 1: False, 2: False})
+
+
+def test_the_jvm_dies(search: Callable[..., Search]) -> None:
+    """The program reads that Spark has ended, and what had finished is kept."""
+    run = search()
+    run.let_go(0)
+    run.begun(2)
+    run.submission.processes("SparkSubmit")[0].send_signal(signal.SIGKILL)
+
+    assert run.submission.wait() == 1
+    assert "AgentError: Spark has ended during the run" in run.submission.output
+    assert run.record() == ("FAILED", {0: True, 1: False, 2: False})
+    assert run.submission.left_over() == []
+
+
+def test_a_stranger_is_sent_away(search: Callable[..., Search]) -> None:
+    """The port of the driver speaks TLS; who does not, or has no token, changes nothing."""
+    shown = """
+from hops.experiment.driver import agents
+
+def shown(host, known_as, open_door=agents.open_door):
+    door = open_door(host, known_as=known_as)
+    print("door", *door.invitation.address, flush=True)
+    return door
+
+agents.open_door = shown
+"""
+    run = search(SEARCH.replace("\ntry:", f"{shown}\ntry:"))
+    host, port = run.submission.wait_for(r"^door (\S+) (\d+)$").groups()
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as stranger:
+        stranger.sendall(struct.pack(">I", 2) + b"{}")  # what an agent says first, without TLS
+        assert b"nonce" not in stranger.recv(4096)
+    run.let_go(0, 1, 2, 3)
+
+    assert "attempts [1, 1, 1, 1]" in run.submission.succeed()
 
 
 def test_spark_is_stopped_during_the_run(search: Callable[..., Search]) -> None:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(600)
 
 Submit = Callable[..., Submission]
 
-BEST = "The best reads 97.1% of unseen digits: {'units': 64, 'rate': 0.01, 'decay': 0.0001}"
+BEST = re.compile(r"^The best reads 9\d\.\d% of unseen digits: .*$", re.MULTILINE)
 
 
 def run_of(home: Path) -> Path:
@@ -51,11 +51,13 @@ def test_the_digits_are_the_same_everywhere(
         ),
     }
 
+    best = set()
     for name, submission in done.items():
         output = submission.succeed()
-        assert BEST in output, name
+        best |= set(BEST.findall(output))
         assert ("spark engine" in output) is (name != "laptop")
         assert submission.left_over() == []
+    assert len(best) == 1
     laptop, local, on_cluster = (programs.files(run_of(home)) for home in homes.values())
     assert len(laptop) > 30
     assert laptop == local == on_cluster

@@ -3,16 +3,20 @@
 import os
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hops import experiment, util
-from hops.experiment import AgentError, TrialError
+from hops.core import SettingsError
+from hops.experiment import AgentError, PicklingError, TrialError
 from hops.experiment.driver import run as run_module
 from hops.experiment.driver.agents import Departure, open_door
+from hops.experiment.driver.view.observer import Observer
 from hops.experiment.engine import spark as spark_module
 from hops.experiment.engine.spark import SparkEngine
 from hops.experiment.settings import Settings
@@ -123,7 +127,7 @@ def test_a_trial_knows_nothing_of_sparks_secrets() -> None:
     assert experiment.launch(train, **QUIET)[1]["names"] == []
 
 
-def test_values_of_many_kinds(project: Path) -> None:
+def test_the_files_of_a_trial(project: Path) -> None:
     """A trial's files are in the project as on the laptop."""
 
     def train() -> dict[str, Any]:
@@ -170,24 +174,64 @@ def test_a_driver_that_cannot_be_reached_is_final() -> None:
     assert "spark.driver.host" in departure.reason
 
 
-def test_jobs_that_never_got_a_slot_are_cancelled(spark: "SparkSession") -> None:
-    """The end of a run does not wait for them."""
-    context = spark.sparkContext
-    taken = threading.Thread(
-        target=lambda: context.parallelize(range(2), 2).foreach(lambda _: time.sleep(3))
-    )
+@contextmanager
+def slots_taken(spark: "SparkSession", until_there_is: Path) -> Iterator[None]:
+    """Let a job of the user's hold both slots until a file is there, at the latest to the end."""
+    context, file = spark.sparkContext, str(until_there_is)
+
+    def hold(_element: int) -> None:
+        while not os.path.exists(file):  # noqa: PTH110 - on an executor
+            time.sleep(0.02)
+
+    taken = threading.Thread(target=lambda: context.parallelize(range(2), 2).foreach(hold))
     taken.start()
     until(lambda: len(jobs(spark)) == 1, said=lambda: "the slots were not taken")
-    spark_engine = engine()
-    door = open_door("127.0.0.1")
     try:
+        yield
+    finally:
+        until_there_is.touch()
+        taken.join()
+
+
+def test_jobs_that_never_got_a_slot_are_cancelled(spark: "SparkSession", tmp_path: Path) -> None:
+    """The end of a run does not wait for them, nor touch the jobs of others."""
+    with slots_taken(spark, tmp_path / "free"):
+        spark_engine = engine()
+        door = open_door("127.0.0.1")
         spark_engine.start(door.invitation)
         until(lambda: len(jobs(spark)) == 2, said=lambda: "the agent was not submitted")
         spark_engine.close()
-        assert len(jobs(spark)) == 1
-    finally:
         door.close()
-        taken.join()
+        assert len(jobs(spark)) == 1
+
+
+def test_a_run_that_ends_at_once_leaves_nothing(spark: "SparkSession", tmp_path: Path) -> None:
+    """Also before its workers have been submitted: a function that cannot be sent, for one."""
+    lock = threading.Lock()
+    with slots_taken(spark, tmp_path / "free"):
+        with pytest.raises(PicklingError):
+            experiment.launch(lambda: lock, **QUIET)
+        assert len(jobs(spark)) == 1
+        assert [t.name for t in threading.enumerate() if t.name.startswith("hops-spark-")] == []
+
+
+def test_threads_that_share_those_of_the_jvm_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs of the user's would be taken for those of the run."""
+    monkeypatch.setenv("PYSPARK_PIN_THREAD", "false")
+
+    with pytest.raises(SettingsError, match="PYSPARK_PIN_THREAD") as caught:
+        experiment.launch(lambda: 1, **QUIET)
+    assert caught.value.hint == "unset PYSPARK_PIN_THREAD"
+
+
+def test_another_python_in_a_trial_finds_its_own_library() -> None:
+    """What the executor imports from is not in the way of other programs of the trial."""
+
+    def train() -> dict[str, Any]:
+        return {"path": [e for e in os.environ["PYTHONPATH"].split(":") if "lib/python3" in e]}
+
+    inside = [e for e in experiment.launch(train, **QUIET)[1]["path"] if "pyspark" not in e]
+    assert inside == []
 
 
 def test_a_project_that_the_workers_do_not_see(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,29 +246,34 @@ def test_a_project_that_the_workers_do_not_see(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_who_waits_for_an_executor_is_told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    spark: "SparkSession", monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Once, with the address at which Spark says what it does instead."""
-    monkeypatch.setattr(spark_module, "WAITING_S", 0.0)
+    """Once; and the run goes on as soon as one is free."""
+    monkeypatch.setattr(spark_module, "WAITING_S", 0.1)
+    told: list[str] = []
+    monkeypatch.setattr(Observer, "note", lambda _, line: told.append(line))
+    with slots_taken(spark, tmp_path / "free"), ThreadPoolExecutor(1) as pool:
+        run = pool.submit(experiment.launch, lambda: 7, **QUIET)
+        until(lambda: told, said=lambda: "nothing was told")
+        (tmp_path / "free").touch()
+        assert run.result()[1]["metric"] == 7
 
-    experiment.launch(lambda: 1, **QUIET | {"verbose": True})
-
-    output = capsys.readouterr().out
-    assert output.count("No worker has come within 0 s: Spark has no free executor, Spark UI ") == 1
+    [line] = told
+    assert line.startswith("No worker has come within 0 s: has Spark a free executor, Spark UI ")
 
 
 def test_slots_that_come_later_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """There are more workers then, and the user is told so."""
     slots = iter([0, 2])
     monkeypatch.setattr(spark_module, "count_slots", lambda _: next(slots, 2))
-    monkeypatch.setattr(spark_module, "COUNT_S", 0.0)
+    monkeypatch.setattr(spark_module, "LOOK_S", 0.05)
     spark_engine = SparkEngine(Settings.choose(engine="spark"), 8)
     door = open_door("127.0.0.1")
     try:
-        assert "(1 worker, " in spark_engine.headline
+        assert "(no executor yet, " in spark_engine.headline
         spark_engine.start(door.invitation)
-        spark_engine.poll()
-        assert list(spark_engine.news()) == ["Spark has more slots: up to 2 workers from now on."]
+        news = until(lambda: list(spark_engine.news()), said=lambda: "nothing new")
+        assert news == ["Spark has slots for up to 2 workers now."]
         assert list(spark_engine.news()) == []
     finally:
         door.close()

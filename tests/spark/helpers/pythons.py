@@ -3,12 +3,17 @@
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from uv import find_uv_bin
 
 from repository import DISTRIBUTIONS, ROOT, Distribution
 from workshop import build, run
+
+SAME_AS_HERE = ("cloudpickle", "scikit-learn")
+"""What executors have in the version of the driver, where a test does not ask for another."""
 
 
 class Pythons:
@@ -62,7 +67,10 @@ class Pythons:
         python = folder / "bin/python"
         # Constraints instead of a folder of links: nobody else's `hops-core` can be picked.
         ours = folder / "ours.txt"
-        ours.write_text("".join(f"{name} @ {file.as_uri()}\n" for name, file in wheels.items()))
+        lines = [f"{name} @ {file.as_uri()}" for name, file in wheels.items()]
+        asked = {Requirement(each).name for each in requirements if "==" in each}
+        lines += [f"{name}=={version(name)}" for name in SAME_AS_HERE if name not in asked]
+        ours.write_text("\n".join(lines))
         if requirements:
             self._uv("pip", "install", "--python", python, "--constraint", ours, *requirements)
         return python

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from hops.core.errors import SettingsError
+from hops.core.errors import ServiceUnreachableError, SettingsError
 from hops.core.java import find_java_home
 from hops.core.optional import import_optional
 
@@ -49,13 +49,19 @@ def get_session() -> "SparkSession":
     Raises:
         MissingDependencyError: pyspark is not installed, or there is no Java for it.
         SettingsError: The session is, or would be, one of Spark Connect; nothing was started.
+        ServiceUnreachableError: The JVM of this program's session has died.
     """
     import_optional("pyspark.sql", install="hops-experiment[spark]")
     from pyspark.sql import SparkSession
 
     _check_environment()
     with _STARTING:
-        session = SparkSession.getActiveSession() or _make_session()
+        try:
+            session = SparkSession.getActiveSession() or _make_session()
+        except ConnectionError as error:
+            message = f"Spark's JVM of this program has ended: {error}."
+            hint = "restart this program, or the kernel of the notebook"
+            raise ServiceUnreachableError(message, hint=hint) from error
     if not hasattr(session, "_jsparkSession"):
         _refuse_connect("the active session has no JVM", "stop it, and make a classic one")
     return session
@@ -132,7 +138,11 @@ def measure(master: str, conf: Mapping[str, str], registered: Sequence[int]) -> 
 
 
 def _configured_slots(conf: Mapping[str, str]) -> int:
-    return int(conf.get("spark.executor.cores", 1)) // int(conf.get("spark.task.cpus", 1))
+    slots = int(conf.get("spark.executor.cores", 1)) // int(conf.get("spark.task.cpus", 1))
+    needed = float(conf.get("spark.task.resource.gpu.amount", 0))  # a half: two tasks share one
+    if needed:
+        slots = min(slots, int(int(conf.get("spark.executor.resource.gpu.amount", 0)) / needed))
+    return slots
 
 
 def _measure(context: "SparkContext") -> Capacity:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from hops.core import SettingsError, environment
@@ -205,18 +206,21 @@ def _execute(plan: Plan) -> "Finished":
     # Imported here, and in this order: an agent imports this module too, and has no use for them;
     # and the driver's own parts are loaded while the agents start.
     from hops.experiment.driver.agents import open_door
+    from hops.experiment.driver.signals import orderly_signals
     from hops.experiment.engine import make_engine
 
     engine = make_engine(plan.settings, plan.search.total)
     door = open_door(engine.host, known_as=engine.known_as)
-    try:
-        engine.start(door.invitation)
-        from hops.experiment.driver.run import execute
+    # Inline, what a signal raises would be raised in the function, and be taken for its own.
+    with nullcontext() if engine.name == "inline" else orderly_signals():
+        try:
+            engine.start(door.invitation)
+            from hops.experiment.driver.run import execute
 
-        return execute(plan, engine, door)
-    finally:
-        door.close()
-        engine.close()
+            return execute(plan, engine, door)
+        finally:
+            door.close()
+            engine.close()
 
 
 def _refuse_nesting() -> None:

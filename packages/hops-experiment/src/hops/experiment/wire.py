@@ -183,7 +183,7 @@ def listen(host: str) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.bind((host, 0))
-        listener.listen(128)
+        listener.listen(socket.SOMAXCONN)
     except OSError:
         listener.close()
         raise

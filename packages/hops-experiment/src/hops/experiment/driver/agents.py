@@ -24,6 +24,10 @@ class Invitation(NamedTuple):
     certificate: str | None = None
     """The driver's certificate for this run, as PEM; `None` on the loopback interface."""
 
+    def __repr__(self) -> str:
+        """Say where, and not with which token."""
+        return f"{type(self).__name__}(address={self.address!r})"
+
     def for_agent(self, agent: str) -> dict[str, Any]:
         """Return what the *agent* of this name is told, as JSON can hold it."""
         return {**self._asdict(), "token": self.token.hex(), "agent": agent}
@@ -64,7 +68,11 @@ def open_door(host: str, *, known_as: str | None = None) -> Door:
         return Door(listener, Invitation((host, port), token))
     from hops.experiment.driver.certificate import throw_away_certificate
 
-    context, certificate = throw_away_certificate()
+    try:
+        context, certificate = throw_away_certificate()
+    except BaseException:
+        listener.close()
+        raise
     return Door(listener, Invitation((known_as, port), token, certificate), context)
 
 

@@ -7,7 +7,7 @@ Source:
 import ssl
 
 VALID_DAYS = 3650
-"""Longer than any run. The key is kept in the memory of the driver alone, and is gone with it."""
+"""Longer than any run. The driver keeps the key in its memory, and it is gone with it."""
 
 
 def throw_away_certificate() -> tuple[ssl.SSLContext, str]:
@@ -50,9 +50,9 @@ def _context(chain: bytes) -> ssl.SSLContext:
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    # The standard library reads keys from files only; this one has no name.
-    with tempfile.TemporaryFile() as file:
+    # The standard library reads keys from files only: this one is the user's alone, for a moment.
+    with tempfile.NamedTemporaryFile() as file:
         file.write(chain)
-        file.seek(0)
-        context.load_cert_chain(f"/dev/fd/{file.fileno()}")
+        file.flush()
+        context.load_cert_chain(file.name)
     return context

@@ -85,12 +85,24 @@ class Coordinator:
 
     def has_asked(self, agent: str) -> bool:
         """Return whether *agent*, or one in its place, has come so far as to ask for a trial."""
-        return any(_stands_for(other, agent) for other in self._agents)
+        with self._changed:
+            return any(_stands_for(other, agent) for other in self._agents)
 
     @property
     def agents(self) -> int:
         """How many agents have asked for a trial so far."""
         return len(self._agents)
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a trial runs."""
+        return bool(self._leases)
+
+    @property
+    def left(self) -> int | None:
+        """How many trials run or are to be run again; `None` while the search may have more."""
+        with self._changed:
+            return len(self._leases) + len(self._again) if self._exhausted else None
 
     def stop(self) -> None:
         """Hand out no more; what runs may end."""
@@ -270,7 +282,7 @@ class Coordinator:
             del self._leases[lease.trial.number]
             self._again.append(lease)
             name = lease.trial.name or "the trial"
-            last_line = reason.strip().rpartition("\n")[2]
+            last_line = reason.partition("\n\nHint: ")[0].strip().rpartition("\n")[2]
             self.events.put(Noted(f"{name} was lost and is run again: {last_line}"))
             self._changed.notify_all()
         else:

@@ -3,13 +3,13 @@
 import os
 import queue
 import sys
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hops.core import environment
 from hops.experiment import record
-from hops.experiment.driver.agents import Door, Engine
+from hops.experiment.driver.agents import Departure, Door, Engine
 from hops.experiment.driver.choice import best_of, metric_of_run
 from hops.experiment.driver.coordinator import Coordinator
 from hops.experiment.driver.packing import check_values_travel, pack
@@ -18,7 +18,6 @@ from hops.experiment.driver.publisher import Publisher
 from hops.experiment.driver.runfile import RunFiles
 from hops.experiment.driver.server import Server
 from hops.experiment.driver.service import Service
-from hops.experiment.driver.signals import orderly_signals
 from hops.experiment.driver.view.observer import Observer
 from hops.experiment.errors import AgentError, RunCancelledError
 from hops.experiment.record import Outcome, State
@@ -66,9 +65,7 @@ def execute(plan: Plan, engine: Engine, door: Door) -> Finished:
     try:
         run = _Run(plan, engine, server, files, store)
         welcome = _welcome(plan, project, store, files, engine)
-        # Inline, the exception would be raised in the function, and be taken for its own.
-        with nullcontext() if engine.name == "inline" else orderly_signals():
-            return run.execute(function, welcome)
+        return run.execute(function, welcome)
     finally:
         server.close()
 
@@ -124,6 +121,8 @@ class _Run:
         self._observer = Observer(plan, store, files.directory)
         self._service: Service
         self._fruitless = 0
+        self._came = 0
+        self._problems: set[str] = set()
 
     def execute(self, function: bytes, welcome: dict[str, Any]) -> Finished:
         project = current()
@@ -154,7 +153,7 @@ class _Run:
             self._observer.note("Stopping after the trials that run. Ctrl-C again ends them now.")
             try:
                 self._loop()
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, AgentError):  # Ctrl-C may have ended Spark, too
                 self._kill()
             return True
         return False
@@ -177,19 +176,31 @@ class _Run:
         for departure in self._engine.poll():
             self._coordinator.lose(departure.agent, departure.reason)
             if departure.is_final:
-                message = f"A worker cannot run trials. {departure.reason}"
-                raise AgentError(message)
-            asked = self._coordinator.has_asked(departure.agent)
-            self._fruitless = 0 if asked else self._fruitless + 1
-            if self._fruitless == FRUITLESS_DEPARTURES:
-                message = f"No worker could be started. The last one: {departure.reason}"
-                raise AgentError(message)
+                self._cannot_run(departure.reason)
+            self._count_fruitless(departure)
         if self._server.failure is not None:
             raise self._server.failure
-        problem = self._service.broken or next(iter(self._server.refusals), None)
-        if problem:
-            message = f"A worker cannot run trials. {problem}"
-            raise AgentError(message)
+        for problem in filter(None, [self._service.broken, *self._server.refusals]):
+            self._cannot_run(problem)
+
+    def _count_fruitless(self, departure: Departure) -> None:
+        if self._coordinator.agents > self._came:
+            self._came = self._coordinator.agents
+            self._fruitless = 0
+        if not self._coordinator.has_asked(departure.agent):
+            self._fruitless += 1
+        if self._fruitless >= FRUITLESS_DEPARTURES and not self._coordinator.is_working:
+            message = f"No worker could be started. The last one: {departure.reason}"
+            raise _agent_error(message)
+
+    def _cannot_run(self, problem: str) -> None:
+        """End a run that has no agent but those that cannot run trials; else say it once."""
+        message = f"A worker cannot run trials. {problem}"
+        if not self._coordinator.agents:
+            raise _agent_error(message)
+        if problem not in self._problems:
+            self._problems.add(problem)
+            self._observer.note(message)
 
     def _pass_on_events(self) -> None:
         with suppress(queue.Empty):
@@ -212,3 +223,8 @@ class _Run:
             self._files.finish(state, outcomes, best, metric)
         finally:
             self._observer.close(outcomes, self._place)
+
+
+def _agent_error(text: str) -> AgentError:
+    message, _, hint = text.partition("\n\nHint: ")
+    return AgentError(message, hint=hint or None)

@@ -31,6 +31,6 @@ def make_engine(settings: "Settings", trials: int | None) -> "Engine":
     if settings.engine not in ENGINES:
         known = ", ".join(repr(name) for name in sorted(ENGINES))
         message = f"The engine is {settings.engine!r}; this release has {known}."
-        raise SettingsError(message, hint="Leave it out, or unset HOPS_ENGINE, for 'local'.")
+        raise SettingsError(message, hint="Leave it out, or unset HOPS_ENGINE, for the default.")
     module, _, name = ENGINES[settings.engine].partition(":")
     return cast("Engine", getattr(import_module(module), name)(settings, trials))

@@ -7,15 +7,22 @@ without hops; what it takes from hops at its top travels along.
 import os
 import socket
 import sys
+import time
 from typing import Any
 
 from hops.experiment.engine.process import start_agent
+
+AGAIN_S = 5.0
+"""After how long a later attempt starts its agent again."""
 
 
 def look_after_agent(
     invitation: dict[str, Any], _element: object = None
 ) -> tuple[str, int | None, str]:
     """Run an agent until it ends; it dies with this process.
+
+    A later attempt of the task does not end before the run does: it may be one of Spark's
+    speculation, and with its end Spark would end the first one, which works.
 
     Args:
         invitation: What `start_agent` takes.
@@ -26,14 +33,21 @@ def look_after_agent(
     """
     from pyspark import TaskContext
 
-    host = socket.gethostname()
-    if not _has_hops():
-        python = ".".join(map(str, sys.version_info[:3]))
-        return host, None, f"hops-experiment is not installed in Python {python}, {sys.executable}."
     attempt = TaskContext.get().attemptNumber()
     name = f"{invitation['agent']}.{attempt}" if attempt else invitation["agent"]
-    running = start_agent({**invitation, "agent": name, "parent": os.getpid()}, _environment())
-    return host, running.process.wait(), running.said()
+    while True:
+        code, said = _run_agent({**invitation, "agent": name, "parent": os.getpid()})
+        if not attempt or code == 0:
+            return socket.gethostname(), code, said
+        time.sleep(AGAIN_S)
+
+
+def _run_agent(invitation: dict[str, Any]) -> tuple[int | None, str]:
+    if not _has_hops():
+        python = ".".join(map(str, sys.version_info[:3]))
+        return None, f"hops-experiment is not installed in Python {python}, {sys.executable}."
+    running = start_agent(invitation, _environment())
+    return running.process.wait(), running.said()
 
 
 def _has_hops() -> bool:
@@ -51,11 +65,23 @@ def _environment() -> dict[str, str]:
     """Return ours, with the files and the GPUs that Spark has given to this task."""
     from pyspark import TaskContext
 
-    # Without Spark's own jar: it holds no Python, and to look into it takes longer than to start.
-    path = [entry for entry in sys.path if entry and "spark-core_" not in entry]
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
-    environ.pop("PYTHON_WORKER_FACTORY_SECRET", None)  # opens this process to whoever knows it
+    environ = {name: value for name, value in os.environ.items() if not _is_secret(name)}
+    environ["PYTHONPATH"] = os.pathsep.join(filter(_is_from_spark, sys.path))
     gpus = TaskContext.get().resources().get("gpu")
     if gpus is not None:
         environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus.addresses)
     return environ
+
+
+def _is_secret(name: str) -> bool:
+    """Whether a variable opens Spark to whoever knows it."""
+    return name == "PYTHON_WORKER_FACTORY_SECRET" or name.startswith(("_SPARK_AUTH", "_SPARK_SSL"))
+
+
+def _is_from_spark(entry: str) -> bool:
+    """Whether an entry of the path is not Python's own, which another Python must not inherit.
+
+    Spark's own jar holds no Python, and to look into it takes longer than to start.
+    """
+    is_jar = os.path.basename(entry).startswith("spark-core_")  # noqa: PTH119 - by value, and short
+    return bool(entry) and not is_jar and not entry.startswith((sys.prefix, sys.base_prefix))

@@ -5,6 +5,7 @@ library, and works where hops is not installed, or another release of it.
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -24,8 +25,9 @@ class AgentProcess(NamedTuple):
 
     def said(self) -> str:
         """Return what the agent has written to its standard error, and close the file of it."""
-        self.errors.seek(0)
-        said = self.errors.read()[-SAID_BYTES:].decode(errors="replace")
+        size = self.errors.seek(0, os.SEEK_END)
+        self.errors.seek(max(0, size - SAID_BYTES))
+        said = self.errors.read().decode(errors="replace")
         self.errors.close()
         return said.strip()
 

@@ -9,10 +9,12 @@ import functools
 import math
 import os
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from hops.core import HopsError, SettingsError
 from hops.core.spark import count_slots, get_session, is_local
 from hops.experiment.driver.agents import Departure, Invitation, how_it_ended, workers
 from hops.experiment.engine import executor, process
@@ -22,8 +24,6 @@ from hops.experiment.versions import installed_version
 from hops.experiment.worker import UNREACHABLE
 
 if TYPE_CHECKING:
-    import threading
-
     from hops.experiment.driver.service import Service
     from hops.experiment.settings import Settings
 
@@ -33,18 +33,26 @@ END_S = 5.0
 PENDING_S = 0.3
 """How long Spark may take to notice that a job without a running task has ended."""
 
-COUNT_S = 1.0
-"""How often Spark is asked for its task slots, which come and go with its executors."""
+LOOK_S = 1.0
+"""How often Spark is asked for its task slots, which come and go with its executors; so long an
+agent that has ended waits for one in its place, too."""
 
-MOST = 500
-"""How many agents there are at most, because each is a thread here and one in the JVM."""
+UNFIT_S = 30.0
+"""How long no other agent takes the place of one whose host cannot run trials."""
+
+MAX_AGENTS = 500
+"""Each is a thread here, and one in the JVM."""
 
 WAITING_S = 15.0
-"""After how long the user is told that no executor has come yet."""
+"""After how long the user is told that no agent has come yet."""
 
 
 class SparkEngine:
-    """One agent per task slot, as far as there are trials for them."""
+    """One agent per task slot, as far as there are trials for them.
+
+    All calls of the JVM are made in threads of the engine's own: an interrupt in the middle of one
+    would break the connection to it.
+    """
 
     name = "spark"
     shares_path = False
@@ -54,8 +62,10 @@ class SparkEngine:
 
         Raises:
             MissingDependencyError: pyspark or Java is not installed.
-            SettingsError: The session is one of Spark Connect, which cannot start agents.
+            SettingsError: The session is one of Spark Connect, which cannot start agents; or
+                pyspark is told not to give each thread its own in the JVM.
         """
+        _check_threads()
         self._context = get_session().sparkContext
         self._asked, self._trials = settings.workers, trials
         conf = self._context.getConf()
@@ -65,22 +75,27 @@ class SparkEngine:
         self.host = "127.0.0.1" if self.known_as is None else bind
         self.application = self._context.applicationId
         self._group = f"hops-{os.urandom(4).hex()}"
-        self._ended: queue.SimpleQueue[Departure | RunCancelledError] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[Departure | HopsError] = queue.SimpleQueue()
         self._jobs: dict[str, threading.Thread] = {}
+        self._unfit_until: list[float] = []
+        self._closing = threading.Event()
         self._invitation: Invitation
         self._service: Service | None = None
         self._submitted = 0
-        self._counted = time.monotonic()
-        self._alone_until = self._counted + WAITING_S
-        self._wanted = self._told = self._count()
+        self._alone_until = time.monotonic() + WAITING_S
+        self._slots = count_slots(self._context)
+        self._told = 0 if self._slots == 0 else self._wanted()
 
     @property
     def headline(self) -> str:
         """What runs where."""
-        count = workers(self._wanted)
+        if self._slots == 0:
+            return f"spark engine (no executor yet{self._ui})"
+        count = workers(self._wanted())
         if self.known_as is not None:
             count = f"up to {count}"  # executors come and go
-        if self._asked and self._wanted < min(self._asked, self._trials or self._asked):
+        wished = min(self._asked or 0, self._trials or MAX_AGENTS)
+        if self._slots is not None and self._slots < wished:
             count += f" of the {self._asked} asked for, because Spark has no more slots"
         return f"spark engine ({count}{self._ui})"
 
@@ -90,69 +105,82 @@ class SparkEngine:
         return f", Spark UI {address}" if address else ""
 
     def start(self, invitation: Invitation) -> None:
-        """Submit a job for each agent."""
-        from pyspark import cloudpickle
+        """Have a job submitted for each agent."""
+        from pyspark import InheritableThread, cloudpickle
 
         for module in (executor, process):
             cloudpickle.register_pickle_by_value(module)
         self._invitation = invitation
-        self._fill()
+        supervisor = InheritableThread(target=self._supervise)
+        supervisor.name, supervisor.daemon = "hops-spark", True
+        supervisor.start()
 
     def serve(self, service: "Service", function: Callable[..., Any]) -> None:  # noqa: ARG002 - of every engine
         """Remember whom the agents ask."""
         self._service = service
 
     def poll(self) -> list[Departure]:
-        """Return the agents that have ended, and submit as many new ones as there are slots."""
+        """Return the agents that have ended; others take their places soon."""
         departures = []
         while not self._ended.empty():
             ended = self._ended.get()
-            if isinstance(ended, RunCancelledError):
+            if not isinstance(ended, Departure):
                 raise ended
-            del self._jobs[ended.agent]
             departures.append(ended)
-        if departures or time.monotonic() - self._counted > COUNT_S:
-            if self._is_stopped():
-                message = (
-                    "Spark has ended during the run: its context was stopped, or its JVM died."
-                )
-                raise AgentError(
-                    message, hint="what has finished is kept; see what Spark has logged"
-                )
-            self._wanted = max(self._wanted, self._count())
-            self._counted = time.monotonic()
-        self._fill()
         return departures
 
     def news(self) -> Iterable[str]:
         """Return how many agents there are when they are more, and that none comes."""
-        if self._wanted > self._told:
-            self._told = self._wanted
-            yield f"Spark has more slots: up to {workers(self._wanted)} from now on."
+        wanted = self._wanted()
+        if self._slots != 0 and wanted > self._told:
+            self._told = wanted
+            yield f"Spark has slots for up to {workers(wanted)} now."
         if time.monotonic() > self._alone_until:
             self._alone_until = math.inf
             if self._service is not None and not self._service.coordinator.agents:
                 seconds = f"{WAITING_S:.0f} s"
-                yield f"No worker has come within {seconds}: Spark has no free executor{self._ui}."
+                yield f"No worker has come within {seconds}: has Spark a free executor{self._ui}?"
 
     def close(self) -> None:
         """Let the agents end, then cancel what is left, such as jobs that never got a slot."""
+        self._closing.set()
         if self._is_stopped():
             return
-        _wait_while(lambda: any(self._active_tasks()), END_S)
-        if _wait_while(self._active_tasks, PENDING_S):
-            self._context.cancelJobGroup(self._group)
-        _wait_while(lambda: any(job.is_alive() for job in self._jobs.values()), END_S)
+        try:
+            _wait_while(lambda: any(self._active_tasks()), END_S)
+        finally:
+            _wait_while(self._active_tasks, PENDING_S)
+            _wait_while(self._cancel_rest, END_S)
 
-    def _count(self) -> int:
+    def _wanted(self) -> int:
         """Return how many agents there should be."""
-        bounds = (self._asked, self._trials, count_slots(self._context))
-        return max(1, min(bound for bound in (*bounds, MOST) if bound is not None))
+        left = self._service.coordinator.left if self._service is not None else None
+        bounds = (self._asked, self._trials, self._slots, left, MAX_AGENTS)
+        return max(1, min(bound for bound in bounds if bound is not None))
+
+    def _supervise(self) -> None:
+        """Submit jobs, as many as there are slots; in a thread of its own."""
+        try:
+            self._fill()
+            while not self._closing.wait(LOOK_S):
+                if self._is_stopped():
+                    message = "Spark has ended during the run: its context was stopped, or its JVM"
+                    hint = "what has finished is kept; see what Spark has logged"
+                    self._ended.put(AgentError(f"{message} died.", hint=hint))
+                    return
+                self._slots = count_slots(self._context)
+                self._fill()
+        except Exception as error:  # noqa: BLE001 - of any kind: the run ends with it
+            if not self._closing.is_set():
+                message = f"Spark cannot be asked any more: {error}"
+                self._ended.put(AgentError(message))
 
     def _fill(self) -> None:
         from pyspark import InheritableThread
 
-        while len(self._jobs) < self._wanted:
+        now = time.monotonic()
+        self._unfit_until = [until for until in self._unfit_until if until > now]
+        while len(self._jobs) + len(self._unfit_until) < self._wanted():
             agent = f"{self.name}-{self._submitted}"
             self._submitted += 1
             job = InheritableThread(target=self._look_after, args=(agent,))
@@ -161,19 +189,28 @@ class SparkEngine:
             job.start()
 
     def _look_after(self, agent: str) -> None:
-        """Have Spark run one agent, and note how it ended."""
+        """Have Spark run one agent, and note how it ended; in a thread of its own."""
         task = functools.partial(executor.look_after_agent, self._invitation.for_agent(agent))
+        ended: Departure | HopsError
         try:
             self._context.setJobGroup(self._group, _description(agent))
-            [(host, code, said)] = self._context.parallelize([agent], 1).map(task).collect()
+            rdd = self._context.parallelize([agent], 1).map(task)
+            if self._closing.is_set():
+                return
+            [(host, code, said)] = rdd.collect()
         except Exception as error:  # noqa: BLE001 - whatever Spark's is, it belongs to this agent
-            failure = Failure.of(error)
-            if failure.is_cancellation:
-                self._ended.put(RunCancelledError("Spark's jobs of this run were cancelled."))
-            else:
-                self._ended.put(failure.departure(agent, self._find_host(agent)))
+            ended = self._failed(agent, Failure.of(error))
         else:
-            self._ended.put(_departure(agent, host, code, said))
+            ended = _departure(agent, host, code, said)
+        if isinstance(ended, Departure) and ended.is_final:
+            self._unfit_until.append(time.monotonic() + UNFIT_S)
+        del self._jobs[agent]
+        self._ended.put(ended)
+
+    def _failed(self, agent: str, failure: Failure) -> Departure | HopsError:
+        if failure.is_cancellation:
+            return RunCancelledError("Spark's jobs of this run were cancelled.")
+        return failure.departure(agent, failure.host or self._find_host(agent))
 
     def _find_host(self, agent: str) -> str | None:
         """Return where the agent's task ran last: some exceptions of Spark 4.2 do not say it."""
@@ -182,8 +219,8 @@ class SparkEngine:
             numbers = self._context.statusTracker().getJobIdsForGroup(self._group)
             for job in map(store.job, numbers):
                 if job.description().get() == _description(agent):
-                    tasks = store.taskList(job.stageIds().apply(0), 0, MOST)
-                    return str(tasks.apply(tasks.size() - 1).host())
+                    attempts = store.taskList(job.stageIds().apply(0), 0, 100)
+                    return str(attempts.apply(attempts.size() - 1).host())
         except Exception:  # noqa: BLE001 - of py4j: the JVM is gone, or has forgotten the job
             return None
         return None
@@ -202,6 +239,19 @@ class SparkEngine:
         running = [job.stageIds for job in jobs if job and job.status == "RUNNING"]
         infos = [[tracker.getStageInfo(stage) for stage in stages] for stages in running]
         return [sum(info.numActiveTasks for info in stages if info) for stages in infos]
+
+    def _cancel_rest(self) -> bool:
+        """Cancel the jobs that are left; return whether a thread still waits for one."""
+        if self._active_tasks():
+            self._context.cancelJobGroup(self._group)
+        return any(job.is_alive() for job in list(self._jobs.values()))
+
+
+def _check_threads() -> None:
+    """Refuse threads that share those of the JVM: the jobs of one would be in the group of all."""
+    if os.environ.get("PYSPARK_PIN_THREAD", "true").lower() != "true":
+        message = "PYSPARK_PIN_THREAD is 'false'; hops needs a thread of the JVM for each worker."
+        raise SettingsError(message, hint="unset PYSPARK_PIN_THREAD")
 
 
 def _wait_while(condition: Callable[[], object], timeout_s: float) -> bool:

@@ -8,7 +8,10 @@ from hops.experiment.driver.agents import Departure
 _TASK = re.compile(r"\((?P<host>\S+) executor \S+?\): (?P<reason>.+)", re.DOTALL)
 _CANCELLED = re.compile(r"Job \d+ cancelled (?!because SparkContext was shut down)")
 
-_PYTHON = "set spark.pyspark.python to a Python that every executor has, with hops-experiment in it"
+_PYTHON = (
+    "set PYSPARK_PYTHON (under spark-submit: spark.pyspark.python) to a Python that every executor "
+    "has, with hops-experiment in it"
+)
 
 _ADVICE = {
     r"Python in worker has different version:? (?P<there>.+?) than .*?:? (?P<here>\d[\d.]*),": (
@@ -39,15 +42,20 @@ class Failure(NamedTuple):
         """Whether somebody has cancelled the job."""
         return bool(_CANCELLED.search(self.text))
 
-    def departure(self, agent: str, host: str | None = None) -> Departure:
+    @property
+    def host(self) -> str | None:
+        """Where the task ran; `None` if Spark does not say."""
+        task = _TASK.search(self.text)
+        return task["host"] if task else None
+
+    def departure(self, agent: str, host: str | None) -> Departure:
         """Say how the *agent* of the job has ended.
 
         Args:
             agent: Its name.
-            host: Where it ran, if Spark's exception does not say; `None`: not known.
+            host: Where it ran; `None`: not known.
         """
         task = _TASK.search(self.text)
-        host = task["host"] if task else host
         where = f"On {host}: " if host else ""
         for pattern, advice in _ADVICE.items():
             found = re.search(pattern, self.text)
@@ -59,7 +67,11 @@ class Failure(NamedTuple):
 
 
 def _first_sentence(text: str) -> str:
-    """Return the first line, with those below it as long as they are announced by a colon."""
+    """Return the error of a traceback, else the first line with what a colon announces below it."""
+    _, python, below = text.partition("Traceback (most recent call last)")
+    if python:
+        lines = below.partition("\n\tat ")[0].splitlines()[1:]
+        return next((line for line in reversed(lines) if line[:1].strip()), text)
     told = ""
     for line in text.splitlines():
         told = f"{told} {line.strip()}".strip()

@@ -70,7 +70,7 @@ class Agent:
         self._link.close()
 
     def _set_up(self) -> str | None:
-        """Fetch the function, and have the nursery prepare what all trials share."""
+        """Have the nursery prepare what all trials share, and fetch the function."""
         import tempfile
 
         from hops.hdfs.store import open_store
@@ -83,15 +83,16 @@ class Agent:
                 "directory that the driver and all workers share."
             )
         self._scratch = Path(tempfile.mkdtemp(prefix="hops-"))
-        with (self._scratch / "function.pkl").open("wb") as file:
-            while chunk := self._link.request({"type": "function", "offset": file.tell()}).blob:
-                file.write(chunk)
-        return self._nursery.prepare(
+        problem = self._nursery.prepare(  # first: from here on it removes the directory
             path=self._run["path"],
             environ=self._run["environ"],
             preload=self._run["preload"],
             scratch=str(self._scratch),
         )
+        with (self._scratch / "function.pkl").open("wb") as file:
+            while chunk := self._link.request({"type": "function", "offset": file.tell()}).blob:
+                file.write(chunk)
+        return problem
 
     def _sees_the_run(self) -> bool:
         deadline = time.monotonic() + APPEARS_S
