@@ -60,14 +60,16 @@ class Certificate:
             CertificateNotYetValidError: Its time has not begun.
             CertificateExpiredError: Its time is over.
         """
-        now = now or dt.datetime.now(dt.UTC)
+        now = (now or dt.datetime.now(dt.UTC)).replace(microsecond=0)
         if now < self.not_before:
-            message = f"The certificate of {self.subject!r} is valid from {self.not_before}, and it"
-            message += f" is {now:%F %T%z} now. Expected a time after that."
+            message = (
+                f"The certificate of {self.subject!r} is valid from {self.not_before} on, and it"
+            )
+            message += f" is {now} now. Expected a time after that."
             raise CertificateNotYetValidError(message, hint="compare the clock of this machine")
         if now > self.not_after:
             message = f"The certificate of {self.subject!r} expired at {self.not_after}, and it is "
-            message += f"{now:%F %T%z} now. Expected a time before that."
+            message += f"{now} now. Expected a time before that."
             hint = "get a new certificate from the cluster, or restart the program's container"
             raise CertificateExpiredError(message, hint=hint)
 
@@ -135,7 +137,7 @@ def to_pem(certificates: Iterable["x509.Certificate"]) -> str:
     """Write certificates one after the other, each once."""
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    written = (each.public_bytes(Encoding.PEM).decode("ascii") for each in certificates)
+    written = (each.public_bytes(Encoding.PEM).decode() for each in certificates)
     return "".join(dict.fromkeys(written))
 
 

@@ -16,6 +16,7 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _PRIVATE = 0o600
 _OTHERS = 0o077
 _NAME_LENGTH = 32
+_FILES = ("client.pem", "client_key.pem", "ca_chain.pem")
 
 
 class PemFiles(NamedTuple):
@@ -52,13 +53,10 @@ def write_pem_files(material: Material) -> PemFiles:
     material.check()
     folder = _make_private(_make_private(_place()) / _name(material))
     files = PemFiles(folder, *(folder / name for name in _FILES))
-    _publish(files.certificate, material.certificate_chain)
-    _publish(files.key, material.private_key or "")
-    _publish(files.authorities, material.ca_certificates)
+    _publish(files.certificate, material.certificate_chain.encode())
+    _publish(files.key, (material.private_key or "").encode())
+    _publish(files.authorities, material.ca_certificates.encode())
     return files
-
-
-_FILES = ("client.pem", "client_key.pem", "ca_chain.pem")
 
 
 def _place() -> Path:
@@ -88,21 +86,19 @@ def _make_private(folder: Path) -> Path:
 
 
 def _refuse(folder: Path, reason: str) -> NoReturn:
-    message = (
-        f"The directory {str(folder)!r} cannot hold a private key: {reason}. Expected a directory"
-    )
-    message += " of the user's own, with mode 0700."
+    message = f"The directory {str(folder)!r} cannot hold a private key: {reason}."
+    message += " Expected a directory of the user's own, with mode 0700."
     raise SettingsError(message, hint="export TMPDIR=/a/directory/that/you/own")
 
 
-def _publish(file: Path, text: str) -> None:
+def _publish(file: Path, content: bytes) -> None:
     """Let *file* have this content and be private, whole at every moment."""
-    if _is_right(file, text):
+    if _is_right(file, content):
         return
     part = file.with_name(f".{file.name}-{os.getpid()}-{os.urandom(8).hex()}")
     try:
-        with open(os.open(part, _NEW, _PRIVATE), "w", encoding="ascii") as stream:  # noqa: PTH123 - a descriptor
-            stream.write(text)
+        with os.fdopen(os.open(part, _NEW, _PRIVATE), "wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(file)
@@ -110,10 +106,10 @@ def _publish(file: Path, text: str) -> None:
         part.unlink(missing_ok=True)
 
 
-def _is_right(file: Path, text: str) -> bool:
+def _is_right(file: Path, content: bytes) -> bool:
     try:
-        with file.open(encoding="ascii", errors="replace") as stream:
+        with file.open("rb") as stream:
             private = os.fstat(stream.fileno()).st_mode & _OTHERS == 0
-            return private and stream.read() == text
+            return private and stream.read() == content
     except FileNotFoundError:
         return False

@@ -8,7 +8,6 @@ Source:
     for JCEKS; their object identifiers are below 1.3.6.1.4.1.42.2, which is Sun's.
 """
 
-import hmac
 from collections.abc import Callable
 
 from hops.tls import keys
@@ -67,7 +66,7 @@ def _open_jks(secret: bytes, password: str) -> bytes:
         secret[-_HASH_BYTES:],
     )
     plain = _xor_with_chain(hidden, salt, digest)
-    if not hmac.compare_digest(digest(plain), check):
+    if digest(plain) != check:
         raise wrong_key_password()
     return plain
 

@@ -8,7 +8,6 @@ Source:
     header, entries, and a SHA-1 digest over the password and all that precedes.
 """
 
-import hmac
 from dataclasses import dataclass, field
 
 from hops.tls.certificates import from_der
@@ -113,7 +112,7 @@ def _check_digest(scanner: Scanner, password: str) -> None:
         raise MaterialFormatError(message, hint="copy the file again, in binary mode")
     digest = hashlib.sha1(password.encode("utf-16-be"), usedforsecurity=False)
     digest.update(_WHITENER + scanner.before)
-    if not hmac.compare_digest(digest.digest(), scanner.take(_DIGEST_BYTES)):
+    if digest.digest() != scanner.take(_DIGEST_BYTES):
         message = "The password does not open the Java key store, or the store was changed since it"
         message += " was written. Expected the password of the store."
         raise KeystorePasswordError(message)

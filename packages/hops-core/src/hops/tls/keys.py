@@ -67,7 +67,7 @@ def to_pem(key: PrivateKey) -> str:
     traditional = isinstance(key, RSAPrivateKey)
     form = PrivateFormat.TraditionalOpenSSL if traditional else PrivateFormat.PKCS8
     with unreadable("private key"):
-        return key.private_bytes(Encoding.PEM, form, NoEncryption()).decode("ascii")
+        return key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
 
 
 def fits(key: PrivateKey, certificate: "x509.Certificate") -> bool:

@@ -24,8 +24,9 @@ def read_keystore(data: bytes, password: str, key_password: str | None = None) -
 
     Args:
         data: The content of the file.
-        password: Opens the store; it also proves that JKS, JCEKS and PKCS#12 were not changed. PEM
-            is read without; an encrypted key in it takes *key_password*, else this.
+        password: Opens the store, and proves that nobody without it has changed the store, unless
+            it is PKCS#12 without a MAC, or PEM. PEM is read without; an encrypted key in it takes
+            *key_password*, else this.
         key_password: Opens the private key. `None`: *password* does, as keytool has it by default.
 
     Raises:

@@ -154,11 +154,10 @@ def _show(context: "ssl.SSLContext", pem: str) -> None:
     import os
     import tempfile
 
-    if hasattr(os, "memfd_create"):
-        file = open(os.memfd_create("hops"), "wb")  # noqa: PTH123, SIM115 - closed below
-    else:
-        file = tempfile.TemporaryFile()  # type: ignore[assignment] # noqa: SIM115 - as above
-    with file:
+    in_memory = hasattr(os, "memfd_create")
+    with (
+        os.fdopen(os.memfd_create("hops"), "wb") if in_memory else tempfile.TemporaryFile() as file
+    ):
         file.write(pem.encode())
         file.flush()
         file.seek(0)

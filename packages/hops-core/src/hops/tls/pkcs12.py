@@ -7,7 +7,6 @@ Source:
     RFC 7292: the structure in section 4, the integrity of the store in section 5 and appendix B.
 """
 
-import hmac
 from typing import TYPE_CHECKING, NamedTuple
 
 from hops.tls import der, keys
@@ -143,6 +142,8 @@ def _read_certificates(store: _Store, password: str) -> list["x509.Certificate"]
 
 def _check_mac(store: _Store, password: str) -> None:
     """Tell a wrong password from everything else that can keep a store from being read."""
+    import hmac
+
     if store.mac is None:
         return
     elements = read_elements(store.mac, _NAME)
@@ -156,7 +157,7 @@ def _check_mac(store: _Store, password: str) -> None:
     counts = elements[2:]
     iterations = der.read_iterations(counts[0].content, _NAME) if counts else 1
     key = _derive(name, password, salt, iterations)
-    if not hmac.compare_digest(hmac.digest(key, store.content, name), digest):
+    if hmac.digest(key, store.content, name) != digest:
         message = f"The password does not open the {_NAME}, or the store was changed since it was"
         message += " written. Expected the password of the store."
         raise KeystorePasswordError(message)
