@@ -12,7 +12,15 @@ from collections.abc import Callable
 
 from hops.tls import keys
 from hops.tls.certificates import unreadable
-from hops.tls.der import INTEGER, OCTETS, SEQUENCE, expect, read_elements, read_iterations
+from hops.tls.der import (
+    INTEGER,
+    OBJECT_ID,
+    OCTETS,
+    SEQUENCE,
+    expect,
+    read_elements,
+    read_iterations,
+)
 from hops.tls.errors import MaterialFormatError
 from hops.tls.keys import PrivateKey, wrong_key_password
 
@@ -20,7 +28,6 @@ _NAME = "private key of the Java key store"
 _SUN = bytes.fromhex("2b060104012a02")  # 1.3.6.1.4.1.42.2
 _JKS = _SUN + bytes([17, 1, 1])
 _JCEKS = _SUN + bytes([19, 1])
-_OBJECT_ID = 0x06
 _HASH_BYTES = 20
 _SALT_BYTES = 8
 _KEY_BYTES = 24
@@ -36,11 +43,11 @@ def decrypt(encrypted: bytes, password: str) -> PrivateKey:
     [whole] = expect(read_elements(encrypted, _NAME), SEQUENCE, name=_NAME)
     algorithm, secret = expect(read_elements(whole, _NAME), SEQUENCE, OCTETS, name=_NAME)
     parts = read_elements(algorithm, _NAME)
-    [identifier] = expect(parts, _OBJECT_ID, name=_NAME)
+    [identifier] = expect(parts, OBJECT_ID, name=_NAME)
     if identifier == _JKS:
         return keys.from_der(_open_jks(secret, password))
     if identifier == _JCEKS:
-        [_, parameters] = expect(parts, _OBJECT_ID, SEQUENCE, name=_NAME)
+        [_, parameters] = expect(parts, OBJECT_ID, SEQUENCE, name=_NAME)
         return keys.from_der(_open_jceks(secret, parameters, password))
     message = (
         f"The {_NAME} is encrypted by the method {identifier.hex()}, which hops does not know."
@@ -86,10 +93,9 @@ def _open_jceks(secret: bytes, parameters: bytes, password: str) -> bytes:
     if len(salt) != _SALT_BYTES:
         message = f"The {_NAME} has a salt of {len(salt)} bytes. Expected {_SALT_BYTES}."
         raise MaterialFormatError(message)
-    if not password.isascii():  # Java takes no other for this kind of store
-        raise wrong_key_password()
     halves = (salt[: _SALT_BYTES // 2], salt[_SALT_BYTES // 2 :])
-    derived = b"".join(_repeat_md5(half, password.encode(), iterations) for half in halves)
+    characters = password.encode()  # as Java 25 does; older ones take ASCII only
+    derived = b"".join(_repeat_md5(half, characters, iterations) for half in halves)
     with unreadable(_NAME):
         padded = _undo_triple_des(secret, derived[:_KEY_BYTES], derived[_KEY_BYTES:])
     return _unpad(padded)
@@ -113,8 +119,9 @@ def _undo_triple_des(secret: bytes, key: bytes, start: bytes) -> bytes:
 
 
 def _unpad(padded: bytes) -> bytes:
-    """Take the padding of PKCS#5 away; a wrong password leaves a wrong one, nearly always."""
+    """Take the padding of PKCS#5 away; a wrong password leaves a wrong one, or no sequence."""
     count = padded[-1] if padded else 0
-    if not 0 < count <= _SALT_BYTES or padded[-count:] != bytes([count]) * count:
+    padded_right = 0 < count <= _SALT_BYTES and padded.endswith(bytes([count]) * count)
+    if not padded_right or padded[0] != SEQUENCE:
         raise wrong_key_password()
     return padded[:-count]
