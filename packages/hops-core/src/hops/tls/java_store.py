@@ -1,7 +1,8 @@
 """Reading the two key stores that only Java has: JKS and JCEKS.
 
-The one Python library that reads them, `pyjks`, has had no release since 2020, fails with today's
-`pyasn1`, and brings a second cryptography package along; the two formats are small and frozen.
+The one Python library that reads them, `pyjks`, has had no release since 2020, fails on stores of
+newer versions of Java (seen with 25 on 2026-11-20), and brings a second cryptography package along;
+the two formats are small and frozen.
 
 Source:
     The class documentation and the file layout of `JavaKeyStore` and `JceKeyStore` of OpenJDK: a
