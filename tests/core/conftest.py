@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from authority import Authority
 from hops.devices import amd
+from keytool import Store, make_stores
 
 KEPT = {"PATH", "LANG", "LC_ALL", "TMPDIR", "PYTEST_CURRENT_TEST"}
 
@@ -33,3 +35,19 @@ def sysfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def context() -> Context:
     """Give a context of its own, so that `connect` in it does not reach the next test."""
     return copy_context()
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    """Who certifies clients and servers of the tests."""
+    return Authority("authority")
+
+
+@pytest.fixture(scope="session")
+def stores(
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority
+) -> dict[tuple[str, str], Store]:
+    """A key store of each algorithm and kind, made by the real keytool."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        return make_stores(tmp_path_factory.mktemp("stores"), authority)

@@ -9,6 +9,8 @@ __all__ = [
     "CUDA_VISIBLE_DEVICES",
     "EXECUTOR_GPUS",
     "EXEC_LOGFILE",
+    "HADOOP_USER_NAME",
+    "HDFS_USER",
     "HIP_VISIBLE_DEVICES",
     "HOPSWORKS_API_KEY",
     "HOPSWORKS_HOST",
@@ -21,6 +23,7 @@ __all__ = [
     "HOPS_LOGDIR",
     "HOPS_PLATFORM",
     "HOPS_PROJECT_DIR",
+    "MATERIAL_DIRECTORY",
     "ML_ID",
     "REST_ENDPOINT",
     "ROCR_VISIBLE_DEVICES",
@@ -87,6 +90,27 @@ HOPSWORKS_API_KEY = "HOPSWORKS_API_KEY"
 """The key that opens the cluster of `HOPSWORKS_HOST`. A secret: hops never prints it.
 
 No default. Set by the user.
+"""
+
+# Which certificates.
+
+MATERIAL_DIRECTORY = "MATERIAL_DIRECTORY"
+"""The directory with the key store, the trust store and their password, named after the user.
+
+No default; the files `k_certificate`, `t_certificate` and `material_passwd` of the working
+directory win over it. Set by the cluster.
+"""
+
+HADOOP_USER_NAME = "HADOOP_USER_NAME"
+"""The project user, `<project>__<login>`: whose files those of `MATERIAL_DIRECTORY` are.
+
+Default: `HDFS_USER`. Set by the cluster.
+"""
+
+HDFS_USER = "HDFS_USER"
+"""The project user where `HADOOP_USER_NAME` is not set.
+
+No default. Set by the cluster.
 """
 
 # Which GPUs.
