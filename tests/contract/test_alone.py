@@ -22,7 +22,7 @@ FRAMEWORKS = {"pandas", "pyspark", "tensorboard", "tensorflow", "torch"}
 
 # What the tests of every package may use, and what some need to build environments themselves.
 TEST_TOOLS = ["pytest", "pytest-timeout"]
-MORE_TEST_TOOLS = {"hops-core": ["hatchling", "uv"]}
+MORE_TEST_TOOLS = {"hops-core": ["hatchling", "uv", "hypothesis", "hops-core[testing]"]}
 
 pytestmark = pytest.mark.timeout(600)  # downloads, and a whole test run
 

@@ -2,11 +2,14 @@
 
 import os
 import sys
+from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 from pathlib import Path
 
 import pytest
 
+from hops.core.rest import ApiKey, Credential, Limits, RestClient
+from hops.core.testing import Authority, HttpsServer, Response
 from hops.devices import amd
 
 KEPT = {"PATH", "LANG", "LC_ALL", "TMPDIR", "PYTEST_CURRENT_TEST"}
@@ -33,3 +36,44 @@ def sysfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def context() -> Context:
     """Give a context of its own, so that `connect` in it does not reach the next test."""
     return copy_context()
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    """Whom the clients of the tests trust."""
+    return Authority()
+
+
+@pytest.fixture
+def server(authority: Authority) -> Iterator[HttpsServer]:
+    """Start a server; it answers nothing until its test says what."""
+    with HttpsServer(lambda _: Response(), authority=authority) as server:
+        yield server
+
+
+@pytest.fixture
+def connect(server: HttpsServer) -> Iterator[Callable[..., RestClient]]:
+    """Return what makes clients of the server; any argument may be another one."""
+    clients: list[RestClient] = []
+
+    def make(credential: Credential | None = None, **limits: float) -> RestClient:
+        times = {"connect_s": 30, "read_s": 30, "retries": 2, "pause_s": 0} | limits
+        clients.append(
+            RestClient(
+                f"{server.url}/api",
+                credential or ApiKey("prefix.secret"),
+                verify=server.authority.client_context(),
+                limits=Limits(**times),
+            )
+        )
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def client(connect: Callable[..., RestClient]) -> RestClient:
+    """Return a client of the server that repeats twice, at once, and is patient."""
+    return connect()
