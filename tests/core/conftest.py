@@ -56,17 +56,15 @@ def connect(server: HttpsServer) -> Iterator[Callable[..., RestClient]]:
     """Return what makes clients of the server; any argument may be another one."""
     clients: list[RestClient] = []
 
-    def make(credential: Credential | None = None, **limits: float) -> RestClient:
-        times = {"connect_s": 30, "read_s": 30, "retries": 2, "pause_s": 0} | limits
-        clients.append(
-            RestClient(
-                f"{server.url}/api",
-                credential or ApiKey("prefix.secret"),
-                verify=server.authority.client_context(),
-                limits=Limits(**times),
-            )
+    def make(credential: Credential | None = None, read_s: float = 30) -> RestClient:
+        made = RestClient(
+            f"{server.url}/api",
+            credential or ApiKey("prefix.secret"),
+            verify=server.authority.client_context(),
+            limits=Limits(connect_s=30, read_s=read_s, retries=2, pause_s=0),
         )
-        return clients[-1]
+        clients.append(made)
+        return made
 
     yield make
     for client in clients:

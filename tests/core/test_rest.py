@@ -296,7 +296,7 @@ def test_a_client_is_shared_by_threads(server: HttpsServer, client: RestClient) 
     """Each thread gets the answer to its own question."""
     server.answer = lambda request: Response.of(request.segments[-1])
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda number: client.get(number), range(64)))
+        answers = list(pool.map(client.get, range(64)))
 
     assert answers == [str(number) for number in range(64)]
 

@@ -100,6 +100,7 @@ class _Download:
             if 0 < self._partial.size < (_length(response) or 0):
                 return None
         elif self._partial.version != version:
+            self._partial.clear()
             self._partial.close()
             self._partial = Partial(self._target, self._call.url, version)
         self._partial.clear()

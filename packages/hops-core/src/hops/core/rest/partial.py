@@ -1,5 +1,6 @@
 """The part of a file that has come so far."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import BinaryIO
@@ -28,15 +29,18 @@ class Partial:
         import secrets
 
         self.version = version
-        self._published = False
-        self._found_again = False
+        self._family = f".{_digest(f'{target.name} {url}')}"
+        self._published = self._found_again = False
         if version:
-            self._path = _beside(target, f"{target.name}\n{url}\n{version}")
+            self._path = target.with_name(f"{self._family}-{_digest(version)}.part")
             self._file = _open(self._path)
             self._found_again = _lock(self._file, self._path)
+            if not self._found_again:
+                self._file.close()
         if not self._found_again:
-            self._path = _beside(target, secrets.token_hex())
+            self._path = target.with_name(f"{self._family}-{secrets.token_hex()}.part")
             self._file = _open(self._path)
+            _lock(self._file, self._path)
         self.size = os.fstat(self._file.fileno()).st_size
 
     def write(self, piece: bytes) -> None:
@@ -50,11 +54,13 @@ class Partial:
         self.size = 0
 
     def publish(self, target: Path) -> None:
-        """Give the file, which is whole now, the target's name."""
+        """Give the file, which is whole now, the target's name; remove parts of other versions."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._path.replace(target)
         self._published = True
+        for other in target.parent.glob(f"{self._family}-*.part"):
+            _remove_unused(other)
 
     def close(self) -> None:
         """Close the file, and remove it where no other attempt could go on in it."""
@@ -63,10 +69,10 @@ class Partial:
         self._file.close()
 
 
-def _beside(target: Path, key: str) -> Path:
+def _digest(text: str) -> str:
     import hashlib
 
-    return target.with_name(f".{hashlib.sha256(key.encode()).hexdigest()[:32]}.part")
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def _open(path: Path) -> BinaryIO:
@@ -81,9 +87,12 @@ def _lock(file: BinaryIO, path: Path) -> bool:
 
     try:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(file.fileno()), path.lstat()):
-            return True
-    except OSError:
-        pass  # also where a file system has no locks
-    file.close()
-    return False
+        return os.path.samestat(os.fstat(file.fileno()), path.lstat())
+    except OSError:  # also where a file system has no locks
+        return False
+
+
+def _remove_unused(path: Path) -> None:
+    with contextlib.suppress(OSError), _open(path) as file:
+        if _lock(file, path):
+            path.unlink()

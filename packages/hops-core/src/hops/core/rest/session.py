@@ -251,6 +251,7 @@ def _make_adapter(context: "ssl.SSLContext", retry: "Retry") -> "HTTPAdapter":
         def build_connection_pool_key_attributes(
             self, request: "PreparedRequest", verify: object, cert: object = None
         ) -> tuple[dict[str, Any], dict[str, Any]]:
+            del verify, cert  # *context* says it all
             host, _ = super().build_connection_pool_key_attributes(request, verify=True)
             if host["scheme"] != "https":
                 return host, {}
