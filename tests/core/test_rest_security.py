@@ -173,6 +173,22 @@ def test_a_password_file_of_the_user_is_not_sent(
     assert credentials(server) == [f"ApiKey {SECRET}"]
 
 
+def test_the_proxy_of_the_environment_is_used(
+    server: HttpsServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless the environment makes an exception; a password of the proxy is not shown."""
+    with HttpsServer(lambda _: Response(), authority=server.authority) as closed:
+        pass
+    monkeypatch.setenv("HTTPS_PROXY", closed.url.replace("https://", "http://ada:hidden@"))
+    with pytest.raises(ServiceUnreachableError, match="proxy") as caught:
+        connect().get("x")
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    connect().get("x")
+
+    assert "hidden" not in str(caught.value)
+    assert len(server.requests) == 1
+
+
 def test_who_is_not_trusted_gets_nothing(server: HttpsServer) -> None:
     """A certificate of an authority that the system does not know ends the call before it began."""
     with pytest.raises(ServiceUnreachableError, match="cannot be trusted") as caught:

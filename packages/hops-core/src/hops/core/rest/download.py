@@ -108,7 +108,7 @@ class _Download:
 
     def _continued(self, response: "Response") -> Partial:
         where = response.headers.get("Content-Range", "")
-        begin = re.match(r"bytes (\d+)-", where)
+        begin = re.match(r"bytes ([0-9]{1,19})-", where)
         if not self._partial or not begin or int(begin[1]) != self._partial.size:
             message = f"{self._call} answered with the part {where!r}, which was not asked for."
             raise ServiceError(message, status=response.status_code)
@@ -125,7 +125,8 @@ def _version(response: "Response") -> str | None:
 
 def _length(response: "Response") -> int | None:
     text = response.headers.get("Content-Length", "")
-    return int(text) if text.isdecimal() and "Content-Encoding" not in response.headers else None
+    known = re.fullmatch(r"[0-9]{1,19}", text) and "Content-Encoding" not in response.headers
+    return int(text) if known else None
 
 
 def _ignore(done: int, total: int | None) -> None:

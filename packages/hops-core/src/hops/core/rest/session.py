@@ -19,8 +19,8 @@ from hops.core.rest.trust import Trust, make_context
 if TYPE_CHECKING:
     import ssl
 
+    import requests
     from requests import PreparedRequest, Response
-    from requests import Session as Wire
     from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
 
@@ -228,9 +228,15 @@ def _make_retry(limits: Limits) -> "Retry":
     )
 
 
-def _make_wire(base_url: str, context: "ssl.SSLContext", retry: "Retry") -> "Wire":
-    from requests import Session as Wire
+def _make_wire(base_url: str, context: "ssl.SSLContext", retry: "Retry") -> "requests.Session":
+    import requests
     from requests.utils import get_environ_proxies
+
+    class Wire(requests.Session):
+        """Leaves redirects alone; requests would prepare the next call, and read all of this."""
+
+        def get_redirect_target(self, resp: object) -> None:
+            """Find none."""
 
     wire = Wire()
     wire.trust_env = False  # would send the password of a netrc file instead of the credential
