@@ -2,6 +2,7 @@ import pickle
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -301,8 +302,18 @@ def test_a_client_is_shared_by_threads(server: HttpsServer, client: RestClient) 
     assert answers == [str(number) for number in range(64)]
 
 
+@pytest.mark.parametrize("value", [-1, float("inf"), float("nan")])
 @pytest.mark.parametrize("name", ["connect_s", "read_s", "retries", "pause_s"])
-def test_no_limit_is_no_limit(name: str) -> None:
-    """A time limit is a number above 0, and nothing else is below 0."""
+def test_no_limit_is_no_limit(name: str, value: float) -> None:
+    """Times are finite, and nothing is below 0."""
+    wrong: dict[str, Any] = {name: value}
+
     with pytest.raises(SettingsError, match=name):
-        Limits(**{name: -1})
+        Limits(**wrong)
+
+
+def test_waiting_no_time_is_refused() -> None:
+    """A time limit of 0 would end every call; no pause and no repetition are wishes."""
+    with pytest.raises(SettingsError, match=r"read_s is 0\. Expected a finite number above 0"):
+        Limits(read_s=0)
+    assert Limits(retries=0, pause_s=0).retries == 0

@@ -39,7 +39,8 @@ class Limits:
         """
         for field in fields(self):
             value = getattr(self, field.name)
-            least = "above 0" if field.name in {"connect_s", "read_s"} else "0 or more"
-            if not (value > 0 or (value == 0 and least == "0 or more")):
-                message = f"{field.name} is {value!r}. Expected a number {least}."
+            limit = field.name in {"connect_s", "read_s"}
+            if not (0 < value < float("inf") or (value == 0 and not limit)):
+                expected = "above 0" if limit else "from 0 on"
+                message = f"{field.name} is {value!r}. Expected a finite number {expected}."
                 raise SettingsError(message)
