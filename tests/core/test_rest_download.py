@@ -1,11 +1,14 @@
+import fcntl
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hops.core import ResourceNotFoundError, ServiceError, ServiceUnreachableError, SettingsError
 from hops.core.rest import AnswerCutError, RestClient
+from hops.core.rest.partial import Partial
 from hops.core.rest.session import CHUNK_BYTES
 from hops.core.testing import Fault, HttpsServer, Request, Response, in_turn
 
@@ -210,6 +213,21 @@ def test_a_part_that_was_not_asked_for_is_an_error(
     assert names(target) == []
 
 
+def test_another_part_than_asked_for_is_an_error(
+    server: HttpsServer, client: RestClient, target: Path
+) -> None:
+    """The parts that are put together touch each other."""
+    server.answer = in_turn(
+        Response(CONTENT, headers={"ETag": '"1"'}, fault=Fault.CUT),
+        Response(CONTENT[1:], 206, {"Content-Range": f"bytes 1-{len(CONTENT) - 1}/{len(CONTENT)}"}),
+    )
+
+    with pytest.raises(ServiceError, match="the part 'bytes 1-"):
+        client.download("x", to=target)
+
+    assert not target.exists()
+
+
 def test_a_failed_download_leaves_the_old_file(
     client: RestClient, store: Store, target: Path
 ) -> None:
@@ -286,6 +304,29 @@ def test_two_downloads_at_once_do_not_mix(
     client.download("x", to=target, progress=progress)
 
     assert target.read_bytes() == store.content
+    assert names(target) == [target.name]
+
+
+def test_a_part_that_was_published_meanwhile_is_left_alone(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who opens a part at the moment in which it becomes the target does not write into it."""
+    first = Partial(target, "x", '"1"')
+    first.write(b"whole")
+    lock = fcntl.flock
+
+    def publish_before(*arguments: Any) -> None:  # noqa: ANN401 - as in fcntl
+        monkeypatch.setattr(fcntl, "flock", lock)
+        first.publish(target)
+        first.close()
+        lock(*arguments)
+
+    monkeypatch.setattr(fcntl, "flock", publish_before)
+    second = Partial(target, "x", '"1"')
+    second.write(b"half")
+    second.close()
+
+    assert target.read_bytes() == b"whole"
     assert names(target) == [target.name]
 
 
