@@ -134,7 +134,7 @@ def test_silence_in_the_middle_is_a_cut(
     """After the time limit, the rest is asked for."""
     store.faults = [Fault.STALLED]
 
-    connect(read_s=0.3).download("x", to=target)
+    connect(read_s=1).download("x", to=target)
 
     assert target.read_bytes() == store.content
     assert ranges(server) == [None, f"bytes={HALF}-"]
