@@ -1,4 +1,4 @@
-"""What the hops packages share: errors, settings and environment variables, optional imports.
+"""What the hops packages share: errors, environment variables, optional imports, calls by REST.
 
 Users meet its errors; everything else here is for the other hops packages.
 """

@@ -52,6 +52,25 @@ class MissingDependencyError(HopsError, ImportError):
 class ServiceError(HopsError):
     """The platform answered, and said no."""
 
+    status: int | None
+    """The HTTP status of the answer; `None` where the answer did not come by HTTP."""
+
+    code: int | None
+    """The number by which Hopsworks tells its errors apart; `None` where the answer has none."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        hint: str | None = None,
+        status: int | None = None,
+        code: int | None = None,
+    ) -> None:
+        """Say what was refused, why, and how to mend it."""
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.code = code
+
 
 class AuthenticationError(ServiceError, PermissionError):
     """The platform does not know the caller, or does not let the caller do this."""
