@@ -76,6 +76,7 @@ class SparkEngine:
         self.application = self._context.applicationId
         self._group = f"hops-{os.urandom(4).hex()}"
         self._ended: queue.SimpleQueue[Departure | HopsError] = queue.SimpleQueue()
+        self._supervisor: threading.Thread | None = None
         self._jobs: dict[str, threading.Thread] = {}
         self._unfit_until: list[float] = []
         self._closing = threading.Event()
@@ -114,6 +115,7 @@ class SparkEngine:
         supervisor = InheritableThread(target=self._supervise)
         supervisor.name, supervisor.daemon = "hops-spark", True
         supervisor.start()
+        self._supervisor = supervisor
 
     def serve(self, service: "Service", function: Callable[..., Any]) -> None:  # noqa: ARG002 - of every engine
         """Remember whom the agents ask."""
@@ -144,6 +146,8 @@ class SparkEngine:
     def close(self) -> None:
         """Let the agents end, then cancel what is left, such as jobs that never got a slot."""
         self._closing.set()
+        if self._supervisor is not None:
+            self._supervisor.join(END_S)
         if self._is_stopped():
             return
         try:
