@@ -70,6 +70,10 @@ class Silent(ProtocolError):  # noqa: N818 - an absence, not a fault
     """Nothing came within the time limit."""
 
 
+class Refused(ProtocolError):  # noqa: N818 - an answer, not a fault
+    """The driver does not take this agent: their versions differ."""
+
+
 class Connection:
     """Frames over a connected socket. One thread at a time."""
 
@@ -226,7 +230,8 @@ def connect(
         The connection, and the driver's welcome.
 
     Raises:
-        ProtocolError: The driver refused, or is not the driver.
+        Refused: The driver does not take this agent.
+        ProtocolError: It is not the driver.
         OSError: Nobody answers.
     """
     sock = socket.create_connection(address, timeout=min(timeout_s, CONNECT_S))
@@ -256,7 +261,7 @@ def _introduce(
     connection.limit_bytes = MESSAGE_BYTES
     welcome = connection.receive(timeout_s).message
     if "refused" in welcome:
-        raise ProtocolError(str(welcome["refused"]))
+        raise Refused(str(welcome["refused"]))
     return welcome
 
 

@@ -83,7 +83,7 @@ class Departure(NamedTuple):
     reason: str
     """How, with what it wrote last; one line or more."""
     is_final: bool = False
-    """Whether another one in its place would end in the same way, so that the run has to end."""
+    """Whether another one in its place would end in the same way; if none works, the run ends."""
 
 
 def how_it_ended(code: int, said: str) -> str:
@@ -132,7 +132,7 @@ class Engine(Protocol):
         """Learn that the driver answers now. An engine without processes runs trials from here."""
 
     def poll(self) -> list[Departure]:
-        """Return the agents that have ended since the last call, each replaced by a new one.
+        """Return the agents that have ended since the last call; new ones take their places.
 
         Raises:
             AgentError: There can be no more.

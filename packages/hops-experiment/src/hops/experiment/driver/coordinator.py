@@ -95,8 +95,9 @@ class Coordinator:
 
     @property
     def is_working(self) -> bool:
-        """Whether a trial runs."""
-        return bool(self._leases)
+        """Whether a trial runs, or an agent is there that has asked for one."""
+        with self._changed:
+            return bool(self._leases) or not self._agents.isdisjoint(self._connections)
 
     @property
     def left(self) -> int | None:

@@ -121,7 +121,6 @@ class _Run:
         self._observer = Observer(plan, store, files.directory)
         self._service: Service
         self._fruitless = 0
-        self._came = 0
         self._problems: set[str] = set()
 
     def execute(self, function: bytes, welcome: dict[str, Any]) -> Finished:
@@ -134,7 +133,7 @@ class _Run:
             interrupted = self._until_finished()
             state = State.KILLED if interrupted else self._state()
         except BaseException as error:
-            was_ended = isinstance(error, SystemExit | RunCancelledError)
+            was_ended = isinstance(error, SystemExit | KeyboardInterrupt | RunCancelledError)
             state = State.KILLED if was_ended else State.FAILED
             self._kill()
             raise
@@ -173,22 +172,22 @@ class _Run:
             self._observer.tick()
 
     def _look_after_agents(self) -> None:
-        for departure in self._engine.poll():
-            self._coordinator.lose(departure.agent, departure.reason)
-            if departure.is_final:
-                self._cannot_run(departure.reason)
-            self._count_fruitless(departure)
+        departures = self._engine.poll()
         if self._server.failure is not None:
             raise self._server.failure
         for problem in filter(None, [self._service.broken, *self._server.refusals]):
             self._cannot_run(problem)
+        for departure in departures:
+            self._coordinator.lose(departure.agent, departure.reason)
+            if departure.is_final:
+                self._cannot_run(departure.reason)
+            self._count_fruitless(departure)
 
     def _count_fruitless(self, departure: Departure) -> None:
-        if self._coordinator.agents > self._came:
-            self._came = self._coordinator.agents
+        if self._coordinator.has_asked(departure.agent):
             self._fruitless = 0
-        if not self._coordinator.has_asked(departure.agent):
-            self._fruitless += 1
+            return
+        self._fruitless += 1
         if self._fruitless >= FRUITLESS_DEPARTURES and not self._coordinator.is_working:
             message = f"No worker could be started. The last one: {departure.reason}"
             raise _agent_error(message)

@@ -127,7 +127,8 @@ class Server:
     def _serve(self, connection: wire.Connection, hello: dict[str, Any]) -> None:
         problem = _mismatch(hello)
         if problem:
-            self._refusals.append(problem)
+            if problem not in self._refusals:
+                self._refusals.append(problem)
             connection.send({"refused": problem})
             return
         agent = str(hello["agent"])

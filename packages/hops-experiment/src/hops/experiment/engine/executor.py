@@ -17,15 +17,18 @@ AGAIN_S = 5.0
 
 
 def look_after_agent(
-    invitation: dict[str, Any], _element: object = None
+    invitation: dict[str, Any],
+    speculates: bool,  # noqa: FBT001 - given by position to `functools.partial`
+    _element: object = None,
 ) -> tuple[str, int | None, str]:
     """Run an agent until it ends; it dies with this process.
 
-    A later attempt of the task does not end before the run does: it may be one of Spark's
-    speculation, and with its end Spark would end the first one, which works.
+    Where Spark speculates, a later attempt of the task does not end before the run does: with its
+    end Spark would end the first one, which works.
 
     Args:
         invitation: What `start_agent` takes.
+        speculates: Whether a later attempt may run beside the first one, instead of after it.
 
     Returns:
         This host; the exit code of the agent, minus the number of the signal that killed it, or
@@ -37,7 +40,7 @@ def look_after_agent(
     name = f"{invitation['agent']}.{attempt}" if attempt else invitation["agent"]
     while True:
         code, said = _run_agent({**invitation, "agent": name, "parent": os.getpid()})
-        if not attempt or code == 0:
+        if code == 0 or not (attempt and speculates):
             return socket.gethostname(), code, said
         time.sleep(AGAIN_S)
 
@@ -84,4 +87,6 @@ def _is_from_spark(entry: str) -> bool:
     Spark's own jar holds no Python, and to look into it takes longer than to start.
     """
     is_jar = os.path.basename(entry).startswith("spark-core_")  # noqa: PTH119 - by value, and short
-    return bool(entry) and not is_jar and not entry.startswith((sys.prefix, sys.base_prefix))
+    libraries = ("lib/python", "lib64/python", "local/lib/python")
+    own = tuple(f"{home}/{each}" for home in (sys.prefix, sys.base_prefix) for each in libraries)
+    return bool(entry) and not is_jar and not entry.startswith(own)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 END_S = 5.0
 """How long the agents may take to end by themselves when the run is over."""
 
+SHORT_S = 0.5
+"""An agent that ends sooner could perhaps not start: so long no other one takes its place."""
+
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -41,6 +44,7 @@ class LocalEngine:
         self._invitation: Invitation
         self._running: list[AgentProcess] = []
         self._started = 0
+        self._not_before = 0.0
         self.application = local_application()
         self.headline = f"local engine ({workers(self._agents)})"
 
@@ -55,9 +59,13 @@ class LocalEngine:
 
     def poll(self) -> list[Departure]:
         """Return the agents that have ended, and start as many new ones."""
+        now = time.monotonic()
         ended = [running for running in self._running if running.process.poll() is not None]
         for running in ended:
             self._running.remove(running)
+            if now - running.started < SHORT_S:
+                self._not_before = now + SHORT_S
+        while len(self._running) < self._agents and now >= self._not_before:
             self._start_one()
         return [_departure(running) for running in ended]
 

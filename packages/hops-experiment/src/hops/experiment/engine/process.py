@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from typing import IO, Any, NamedTuple
 
@@ -22,6 +23,8 @@ class AgentProcess(NamedTuple):
     agent: str
     process: "subprocess.Popen[bytes]"
     errors: IO[bytes]
+    started: float
+    """By the clock that never goes back, in seconds."""
 
     def said(self) -> str:
         """Return what the agent has written to its standard error, and close the file of it."""
@@ -54,4 +57,4 @@ def start_agent(invitation: dict[str, Any], environ: Mapping[str, str]) -> Agent
             process.stdin.close()
         except BrokenPipeError:
             pass  # it has ended already: its exit says how
-    return AgentProcess(invitation["agent"], process, errors)
+    return AgentProcess(invitation["agent"], process, errors, time.monotonic())

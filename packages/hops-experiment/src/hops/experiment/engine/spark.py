@@ -21,7 +21,7 @@ from hops.experiment.engine import executor, process
 from hops.experiment.engine.spark_failure import Failure
 from hops.experiment.errors import AgentError, RunCancelledError
 from hops.experiment.versions import installed_version
-from hops.experiment.worker import UNREACHABLE
+from hops.experiment.worker import UNFIT, UNREACHABLE
 
 if TYPE_CHECKING:
     from hops.experiment.driver.service import Service
@@ -50,8 +50,8 @@ WAITING_S = 15.0
 class SparkEngine:
     """One agent per task slot, as far as there are trials for them.
 
-    All calls of the JVM are made in threads of the engine's own: an interrupt in the middle of one
-    would break the connection to it.
+    While the run goes on, all calls of the JVM are made in threads of the engine's own: an
+    interrupt in the middle of one would break the connection to it.
     """
 
     name = "spark"
@@ -74,6 +74,9 @@ class SparkEngine:
         bind = conf.get("spark.driver.bindAddress", address).strip("[]")
         self.host = "127.0.0.1" if self.known_as is None else bind
         self.application = self._context.applicationId
+        address = self._context.uiWebUrl
+        self._ui = f", Spark UI {address}" if address else ""
+        self._speculates = conf.get("spark.speculation", "false").lower() == "true"
         self._group = f"hops-{os.urandom(4).hex()}"
         self._ended: queue.SimpleQueue[Departure | HopsError] = queue.SimpleQueue()
         self._supervisor: threading.Thread | None = None
@@ -100,11 +103,6 @@ class SparkEngine:
             count += f" of the {self._asked} asked for, because Spark has no more slots"
         return f"spark engine ({count}{self._ui})"
 
-    @property
-    def _ui(self) -> str:
-        address = self._context.uiWebUrl
-        return f", Spark UI {address}" if address else ""
-
     def start(self, invitation: Invitation) -> None:
         """Have a job submitted for each agent."""
         from pyspark import InheritableThread, cloudpickle
@@ -124,11 +122,14 @@ class SparkEngine:
     def poll(self) -> list[Departure]:
         """Return the agents that have ended; others take their places soon."""
         departures = []
+        alive = self._supervisor is not None and self._supervisor.is_alive()
         while not self._ended.empty():
             ended = self._ended.get()
             if not isinstance(ended, Departure):
                 raise ended
             departures.append(ended)
+        if not alive:
+            raise _spark_ended()
         return departures
 
     def news(self) -> Iterable[str]:
@@ -168,14 +169,11 @@ class SparkEngine:
             self._fill()
             while not self._closing.wait(LOOK_S):
                 if self._is_stopped():
-                    message = "Spark has ended during the run: its context was stopped, or its JVM"
-                    hint = "what has finished is kept; see what Spark has logged"
-                    self._ended.put(AgentError(f"{message} died.", hint=hint))
                     return
                 self._slots = count_slots(self._context)
                 self._fill()
         except Exception as error:  # noqa: BLE001 - of any kind: the run ends with it
-            if not self._closing.is_set():
+            if not self._is_stopped():
                 message = f"Spark cannot be asked any more: {error}"
                 self._ended.put(AgentError(message))
 
@@ -184,6 +182,9 @@ class SparkEngine:
 
         now = time.monotonic()
         self._unfit_until = [until for until in self._unfit_until if until > now]
+        for agent, job in list(self._jobs.items()):
+            if not job.is_alive() and self._jobs.pop(agent, None) is job:
+                self._ended.put(Departure(agent, "its job could not be submitted to Spark"))
         while len(self._jobs) + len(self._unfit_until) < self._wanted():
             agent = f"{self.name}-{self._submitted}"
             self._submitted += 1
@@ -194,7 +195,9 @@ class SparkEngine:
 
     def _look_after(self, agent: str) -> None:
         """Have Spark run one agent, and note how it ended; in a thread of its own."""
-        task = functools.partial(executor.look_after_agent, self._invitation.for_agent(agent))
+        invitation = self._invitation.for_agent(agent)
+        task = functools.partial(executor.look_after_agent, invitation, self._speculates)
+        is_unfit = False
         ended: Departure | HopsError
         try:
             self._context.setJobGroup(self._group, _description(agent))
@@ -206,14 +209,17 @@ class SparkEngine:
             ended = self._failed(agent, Failure.of(error))
         else:
             ended = _departure(agent, host, code, said)
-        if isinstance(ended, Departure) and ended.is_final:
+            is_unfit = code in {None, UNREACHABLE, UNFIT}
+        if is_unfit or (isinstance(ended, Departure) and ended.is_final):
             self._unfit_until.append(time.monotonic() + UNFIT_S)
-        del self._jobs[agent]
+        self._jobs.pop(agent, None)
         self._ended.put(ended)
 
     def _failed(self, agent: str, failure: Failure) -> Departure | HopsError:
         if failure.is_cancellation:
             return RunCancelledError("Spark's jobs of this run were cancelled.")
+        if self._is_stopped():
+            return _spark_ended()
         return failure.departure(agent, failure.host or self._find_host(agent))
 
     def _find_host(self, agent: str) -> str | None:
@@ -249,6 +255,11 @@ class SparkEngine:
         if self._active_tasks():
             self._context.cancelJobGroup(self._group)
         return any(job.is_alive() for job in list(self._jobs.values()))
+
+
+def _spark_ended() -> AgentError:
+    message = "Spark has ended during the run: its context was stopped, or its JVM died."
+    return AgentError(message, hint="what has finished is kept; see what Spark has logged")
 
 
 def _check_threads() -> None:

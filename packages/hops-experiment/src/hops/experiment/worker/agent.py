@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from hops.experiment import record, wire
 from hops.experiment.errors import ProtocolError
-from hops.experiment.worker import UNREACHABLE
+from hops.experiment.worker import UNFIT, UNREACHABLE
 from hops.experiment.worker import child as _loaded_before_the_nursery_forks  # noqa: F401
 from hops.experiment.worker.attempt import Attempt
 from hops.experiment.worker.link import Link
@@ -47,8 +47,8 @@ class Agent:
         self._scratch: Path
         self._store: Store
 
-    def work(self, run: dict[str, Any]) -> None:
-        """Run trials until the driver has none left.
+    def work(self, run: dict[str, Any]) -> bool:
+        """Run trials until the driver has none left; return whether this agent can.
 
         Args:
             run: What the driver has said when the link was connected.
@@ -60,7 +60,7 @@ class Agent:
         problem = self._set_up()
         if problem:
             self._link.request({"type": "broken", "reason": problem})
-            return
+            return False
         lease, parameters = self._link.request({"type": "next"})
         while lease["type"] != "done":
             if lease["type"] == "trial":
@@ -68,6 +68,7 @@ class Agent:
             else:
                 lease, parameters = self._link.request({"type": "next"})
         self._link.close()
+        return True
 
     def _set_up(self) -> str | None:
         """Have the nursery prepare what all trials share, and fetch the function."""
@@ -182,13 +183,15 @@ def _work(invitation: dict[str, Any], nursery: Nursery) -> int:
     )
     try:
         run = link.connect()
+    except wire.Refused as error:
+        sys.stderr.write(f"{error}\n")
+        return UNFIT
     except ProtocolError:
         raise
     except OSError as error:
         sys.stderr.write(f"The driver at {host}:{port} cannot be reached: {error}\n")
         return UNREACHABLE
-    Agent(link, nursery).work(run)
-    return 0
+    return 0 if Agent(link, nursery).work(run) else UNFIT
 
 
 if __name__ == "__main__":
