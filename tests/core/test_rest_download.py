@@ -228,6 +228,45 @@ def test_another_part_than_asked_for_is_an_error(
     assert not target.exists()
 
 
+HALVES = {"ETag": '"1"', "Content-Range": f"bytes {HALF}-{HALF + 1}/{len(CONTENT)}"}
+
+
+def test_less_than_the_rest_is_not_the_whole(
+    server: HttpsServer, client: RestClient, target: Path
+) -> None:
+    """A service may send a part of the part: the call asks for what is missing then."""
+    last = HALVES | {"Content-Range": f"bytes {HALF + 2}-{len(CONTENT) - 1}/{len(CONTENT)}"}
+    server.answer = in_turn(
+        Response(CONTENT, headers={"ETag": '"1"'}, fault=Fault.CUT),
+        Response(CONTENT[HALF : HALF + 2], 206, HALVES),
+        Response(CONTENT[HALF + 2 :], 206, last),
+    )
+
+    client.download("x", to=target)
+
+    assert target.read_bytes() == CONTENT
+    assert ranges(server) == [None, f"bytes={HALF}-", f"bytes={HALF + 2}-"]
+
+
+@pytest.mark.parametrize(
+    "answer", [Response(CONTENT[HALF:], 206, HALVES | {"ETag": '"2"'}), Response(b"", 416)]
+)
+def test_what_does_not_fit_behind_the_part_is_not_put_there(
+    server: HttpsServer, client: RestClient, target: Path, answer: Response
+) -> None:
+    """The rest of another content, or none: the call begins anew, without the part."""
+    server.answer = in_turn(
+        Response(CONTENT, headers={"ETag": '"1"'}, fault=Fault.CUT),
+        answer,
+        Response(CONTENT, headers={"ETag": '"2"'}),
+    )
+
+    client.download("x", to=target)
+
+    assert target.read_bytes() == CONTENT
+    assert ranges(server) == [None, f"bytes={HALF}-", None]
+
+
 def test_a_failed_download_leaves_the_old_file(
     client: RestClient, store: Store, target: Path
 ) -> None:

@@ -275,6 +275,24 @@ def test_a_trust_file_has_to_hold_authorities(tmp_path: Path, content: bytes | N
         RestClient("https://localhost", ApiKey(SECRET), verify=file)
 
 
+def test_nothing_is_sent_in_clear_to_another_machine() -> None:
+    """Without TLS only this machine is talked to."""
+    with pytest.raises(SettingsError, match="in clear"):
+        RestClient("http://hopsworks.example.org", ApiKey(SECRET))
+    RestClient("http://127.0.0.1:1", ApiKey(SECRET)).close()
+
+
+def test_a_token_that_is_being_renewed_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cluster empties the file before it writes the new one."""
+    file = tmp_path / "token.jwt"
+    file.touch()
+    monkeypatch.setattr("time.sleep", lambda _: file.write_text("new.token.here"))
+
+    assert TokenFile(file).authorization() == "Bearer new.token.here"
+
+
 @pytest.mark.parametrize(
     "url",
     [

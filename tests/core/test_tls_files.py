@@ -93,6 +93,15 @@ def test_the_directory_of_the_cluster(directory: Path, authority: Authority) -> 
     assert tls.get_trust_store() == str(directory / f"{USER}__tstore.jks")
 
 
+def test_a_trust_store_that_trusts_nobody_is_refused(directory: Path) -> None:
+    """It must not mean that everybody whom the system knows is trusted."""
+    own = (directory / f"{USER}__kstore.jks").read_text()  # a key, and the certificate of it
+    (directory / f"{USER}__tstore.jks").write_text(own)
+
+    with pytest.raises(MaterialFormatError, match="trusts nobody"):
+        tls.find_material()
+
+
 @pytest.mark.usefixtures("directory")
 def test_the_container_comes_first(authority: Authority) -> None:
     """The files of the working directory win, and are named by absolute paths."""

@@ -89,7 +89,12 @@ def read_password() -> str:
 def _read() -> Material:
     password = read_password()
     own = read_keystore(find_key_store().read_bytes(), password)
-    return own.trusting(read_keystore(find_trust_store().read_bytes(), password))
+    trust_store = find_trust_store()
+    trusted = read_keystore(trust_store.read_bytes(), password)
+    if not trusted.ca_certificates:  # or the system's authorities would be trusted, all of them
+        message = f"The trust store {str(trust_store)!r} trusts nobody. Expected an authority."
+        raise MaterialFormatError(message)
+    return own.trusting(trusted)
 
 
 def _look() -> list[tuple[int, int, int]]:

@@ -42,10 +42,9 @@ def read_keystore(data: bytes, password: str, key_password: str | None = None) -
         return read_pkcs12(data, password, key_password)
     if b"-----BEGIN " in data:
         return _read_pem(data, password if key_password is None else key_password)
-    message = (
-        f"The content begins with {data[:8]!r} and has {len(data)} bytes: no key store that hops"
-    )
-    message += " knows. Expected JKS, JCEKS, PKCS#12 or PEM."
+    # Not what it begins with: it may be the password, from the file beside it.
+    message = f"The content of {len(data)} bytes is no key store that hops knows. "
+    message += "Expected JKS, JCEKS, PKCS#12 or PEM."
     raise MaterialFormatError(message)
 
 

@@ -31,19 +31,28 @@ def check_base_url(url: str) -> str:
     """Return *url* without a slash at its end.
 
     Raises:
-        SettingsError: It is more, or less, than scheme, host, port and path.
+        SettingsError: It is more, or less, than scheme, host, port and path; or it is not
+            encrypted, and leads to another machine.
     """
     try:
         parts = urlsplit(url)
         complete = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        in_clear = parts.scheme == "http" and parts.hostname not in {
+            "localhost",
+            "127.0.0.1",
+            "::1",
+        }
     except ValueError:
-        complete = False
+        complete = in_clear = False
     surplus = {"@", "?", "#", "\\", "%"}.intersection(url) or not url.isprintable() or " " in url
     if not complete or surplus:
         # An address with a password in it must not be repeated.
         shown = "The URL of the service" if "@" in url else f"The URL {url!r}"
         message = f"{shown} cannot be used. Expected https://host:port and perhaps a path, "
         message += "without user, query and fragment."
+        raise SettingsError(message)
+    if in_clear:
+        message = f"The URL {url!r} would have the credential sent in clear. Expected https://..."
         raise SettingsError(message)
     return url.rstrip("/")
 

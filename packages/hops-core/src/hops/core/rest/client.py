@@ -199,7 +199,7 @@ class RestClient:
         try:
             return json_format.loads(body)
         except (ValueError, RecursionError) as error:
-            message = f"{call} answered what is no JSON: {body[:80]!r}."
+            message = f"{call} answered {len(body)} bytes that are no JSON."
             raise ServiceError(message) from error
 
 
@@ -211,7 +211,7 @@ def _read_page(call: Call, answer: object) -> tuple[list[Any], int | None]:
         return answer, len(answer)
     items = answer.get("items") or [] if isinstance(answer, dict) else None
     if not isinstance(items, list) or not isinstance(answer, dict):
-        message = f"{call} answered what is no collection: {answer!r:.80}."
+        message = f"{call} answered what is no collection: a {type(answer).__name__}."
         raise ServiceError(message)
     count = answer.get("count")
     return items, count if type(count) is int else None

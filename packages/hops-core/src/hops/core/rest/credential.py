@@ -6,6 +6,7 @@ Source:
 
 import os
 import re
+import time
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,12 @@ TOKEN = "token.jwt"  # noqa: S105 - the name of a file
 
 API_KEY = "api.key"
 """The file in the directory of secrets that is there where no token is."""
+
+RENEWALS = 3
+"""How often an empty token file is read again: the cluster renews it in place."""
+
+RENEWAL_S = 0.05
+"""How long before each time."""
 
 _HIDDEN = "***"
 
@@ -68,13 +75,21 @@ class TokenFile:
         Raises:
             AuthenticationError: The file cannot be read, is empty, or holds no token.
         """
+        content = self._read()
+        for _ in range(RENEWALS):
+            if content.strip():
+                break
+            time.sleep(RENEWAL_S)
+            content = self._read()
+        place = f"The token in {str(self.path)!r}"
+        return f"Bearer {_check(content, place, AuthenticationError)}"
+
+    def _read(self) -> str:
         try:
-            content = self.path.read_bytes().decode(errors="replace")
+            return self.path.read_bytes().decode(errors="replace")
         except OSError as error:
             message = f"The token file {str(self.path)!r} cannot be read: {error.strerror}."
             raise AuthenticationError(message) from error
-        place = f"The token in {str(self.path)!r}"
-        return f"Bearer {_check(content, place, AuthenticationError)}"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.path)!r})"

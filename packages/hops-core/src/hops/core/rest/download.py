@@ -69,20 +69,38 @@ class _Download:
         return self._partial.size if self._partial and self._partial.version else 0
 
     def _attempt(self) -> bool:
-        """Fetch what is missing; false where only now it is known that less is missing."""
+        """Fetch what is missing; false where only now it is known how much is missing."""
+        try:
+            return self._fetch()
+        except ServiceError as error:
+            gone = error.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+            if gone and self._start_over():
+                return False
+            raise
+
+    def _fetch(self) -> bool:
         with self._session.open(self._request()) as response:
             partial = self._partial_for(response)
             if partial is None:
                 return False
-            rest = _length(response)
-            whole = None if rest is None else partial.size + rest
+            whole = _whole(response, partial.size)
             self._progress(partial.size, whole)
             with reading(self._call):
                 for piece in response.iter_content(CHUNK_BYTES):
                     partial.write(piece)
                     self._progress(partial.size, whole)
+        if whole is not None and partial.size < whole:
+            message = f"{self._call} answered with less than the rest of the file."
+            raise AnswerCutError(message)
         partial.publish(self._target)
         return True
+
+    def _start_over(self) -> bool:
+        """Forget what has come; return whether there was anything."""
+        had = self._size() > 0
+        if self._partial:
+            self._partial.clear()
+        return had
 
     def _request(self) -> Call:
         if not self._size() or not self._partial or not self._partial.version:
@@ -106,10 +124,14 @@ class _Download:
         self._partial.clear()
         return self._partial
 
-    def _continued(self, response: "Response") -> Partial:
+    def _continued(self, response: "Response") -> Partial | None:
         where = response.headers.get("Content-Range", "")
         begin = re.match(r"bytes ([0-9]{1,19})-", where)
+        if self._partial and _version(response) not in {None, self._partial.version}:
+            self._start_over()  # who answers does not know If-Range: this is of another content
+            return None
         if not self._partial or not begin or int(begin[1]) != self._partial.size:
+            self._start_over()  # or every later call would meet the same
             message = f"{self._call} answered with the part {where!r}, which was not asked for."
             raise ServiceError(message, status=response.status_code)
         return self._partial
@@ -121,6 +143,15 @@ def _version(response: "Response") -> str | None:
         return None
     tag = response.headers.get("ETag", "")
     return tag if tag.startswith('"') else response.headers.get("Last-Modified")
+
+
+def _whole(response: "Response", before: int) -> int | None:
+    """Return the size of the whole file, of which *before* bytes are there; `None`: not known."""
+    total = re.search(r"/([0-9]{1,19})$", response.headers.get("Content-Range", ""))
+    if total:
+        return int(total[1])
+    rest = _length(response)
+    return None if rest is None else before + rest
 
 
 def _length(response: "Response") -> int | None:
