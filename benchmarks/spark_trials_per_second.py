@@ -77,8 +77,8 @@ def task_per_trial(context: "SparkContext", trials: int) -> None:
 
 def joblib_spark(_: "SparkContext", trials: int, **options: int) -> None:
     """Run the trials with joblib's backend for Spark; *options* are those of `Parallel`."""
-    from joblib import Parallel, delayed  # type: ignore[import-untyped, unused-ignore]
-    from joblibspark import register_spark  # type: ignore[import-not-found, unused-ignore]
+    from joblib import Parallel, delayed  # type: ignore[import-untyped, unused-ignore] # no types
+    from joblibspark import register_spark  # type: ignore[import-not-found, unused-ignore] # env bench
 
     register_spark()
     with warnings.catch_warnings():

@@ -261,7 +261,7 @@ def test_a_context_says_what_is_not_verified(trusted: Authority) -> None:
 def test_a_truth_value_is_no_trust(verify: bool) -> None:  # noqa: FBT001 - what is refused
     """`verify=False` is too short a word for that."""
     with pytest.raises(SettingsError, match=f"verify is {verify}"):
-        RestClient("https://localhost", ApiKey(SECRET), verify=verify)  # type: ignore[arg-type]
+        RestClient("https://localhost", ApiKey(SECRET), verify=verify)  # type: ignore[arg-type] # on purpose
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: TID253
-from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12  # noqa: TID253
-from cryptography.x509 import load_pem_x509_certificate  # noqa: TID253
+from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: TID253 - a test
+from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12  # noqa: TID253 - a test
+from cryptography.x509 import load_pem_x509_certificate  # noqa: TID253 - a test
 
 from authority import Authority, key_pem
 from handshake import call, serve, show

@@ -10,7 +10,7 @@ from hops import util
 def pyspark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """A stand-in for pyspark, imported by the program, without a session."""
     module = ModuleType("pyspark")
-    module.SparkContext = SimpleNamespace(_active_spark_context=None)  # type: ignore[attr-defined]
+    module.SparkContext = SimpleNamespace(_active_spark_context=None)  # type: ignore[attr-defined] # a fake
     monkeypatch.setitem(sys.modules, "pyspark", module)
     return module
 

@@ -134,7 +134,7 @@ def test_what_hides_the_host_is_looked_through() -> None:
             return ABORTED + "Reason"
 
     error = RuntimeError("An exception was thrown from the Python worker")
-    error._origin = Java()  # type: ignore[attr-defined] # noqa: SLF001 - as pyspark does
+    error._origin = Java()  # type: ignore[attr-defined] # noqa: SLF001 - set as pyspark does
 
     assert departure(Failure.of(error).text).reason == "On node7: Reason"
 
@@ -150,6 +150,6 @@ def test_where_the_jvm_is_gone_the_error_itself_is_told() -> None:
             raise ConnectionRefusedError
 
     error = RuntimeError("Answer from Java side is empty\nmore")
-    error.java_exception = Gone()  # type: ignore[attr-defined]
+    error.java_exception = Gone()  # type: ignore[attr-defined] # set as py4j does
 
     assert departure(Failure.of(error).text).reason == "Answer from Java side is empty"

@@ -9,14 +9,14 @@ import re
 import shlex
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from hops.core.errors import ServiceUnreachableError, SettingsError
 from hops.core.java import find_java_home
 from hops.core.optional import import_optional
+from hops.core.variables import set_variables
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -196,7 +196,7 @@ def _make_session() -> "SparkSession":
     from pyspark.sql import SparkSession
 
     additions = {} if find_context() is not None else _list_additions()
-    with _environment(additions):
+    with set_variables(additions):
         session = SparkSession.builder.getOrCreate()
     if "PYSPARK_PYTHON" in additions:
         context = session.sparkContext
@@ -231,18 +231,3 @@ def _program_name() -> str:
         return "hops"
     path = Path(file)
     return f"hops: {path.parent.name if path.name == '__main__.py' else path.name}"
-
-
-@contextmanager
-def _environment(additions: Mapping[str, str]) -> Iterator[None]:
-    """Add variables, and put back what was there."""
-    before = {name: os.environ.get(name) for name in additions}
-    os.environ.update(additions)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -7,6 +7,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from hops.core.variables import set_variables
 from hops.experiment.driver.agents import Departure, Invitation, local_application, workers
 from hops.experiment.driver.service import described
 from hops.experiment.worker import trial
@@ -70,24 +71,10 @@ class InlineEngine:
         run = self._service.welcome
         attempt = Attempt(open_store(run["store"]), lease, Path(os.devnull))
         assignment = trial.Assignment.of(run, lease, attempt.directory)
-        with _variables(run["environ"]), _tee(attempt.output):
+        with set_variables(run["environ"]), _tee(attempt.output):
             report = trial.run(assignment, self._function, parameters)
         attempt.finish(report._asdict())
         return report
-
-
-@contextmanager
-def _variables(environ: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in environ}
-    os.environ.update(environ)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 @contextmanager
